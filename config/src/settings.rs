@@ -1,0 +1,185 @@
+//! The checked settings: what every format is turned into.
+//!
+//! Everything here has been parsed: durations are durations, addresses are
+//! addresses, relative paths have been resolved against the directory of the
+//! file that named them. Defaults are those of `tidegate.toml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// All that `tidegate serve` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What is logged, and how.
+    pub log: Log,
+    /// Limits of the process.
+    pub server: Server,
+    /// Where to listen; never empty.
+    pub listeners: Vec<Listener>,
+    /// The certificates of the TLS listeners, chosen by the name that the
+    /// client asks for (SNI); the first serves clients that ask for none or
+    /// for an unknown one. Not empty if any listener speaks TLS.
+    pub certificates: Vec<CertificateFiles>,
+    /// Rules applied before a request reaches the backend.
+    pub edge: Edge,
+    /// Who may come in. `None` only where the file says so in as many words.
+    pub auth: Option<Auth>,
+    /// What answers the requests that pass.
+    pub backend: Backend,
+}
+
+/// The `[log]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A filter in the notation of `tracing`'s `EnvFilter`, as `info` or
+    /// `info,tidegate_proxy=debug`.
+    pub level: String,
+    /// How messages are written to standard error.
+    pub format: LogFormat,
+    /// How requests are written to standard output.
+    pub access: AccessLog,
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line for each message.
+    Text,
+    /// One JSON object for each message.
+    Json,
+}
+
+/// How the access log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Apache's Combined format, followed by what a registry's operator needs.
+    Combined,
+    /// One JSON object for each request.
+    Json,
+    /// Not at all.
+    Off,
+}
+
+/// The `[server]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// How long requests in flight may go on after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// One `[[listener]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// The address to bind; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1 as the client chooses.
+    Https,
+    /// Plain HTTP, for use behind another proxy that ends TLS.
+    Http,
+    /// Plain HTTP that answers every request with a redirect to `https` on
+    /// the given port.
+    RedirectToHttps {
+        /// The port of the URL that the client is sent to.
+        port: u16,
+    },
+}
+
+/// One `[[certificate]]`: a chain and the key that belongs to it, both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The leaf, then the intermediates.
+    pub cert: PathBuf,
+    /// The leaf's private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
+    pub key: PathBuf,
+}
+
+/// The `[edge]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// Requests whose `User-Agent` matches are answered 404. Look-around is
+    /// allowed. `None` refuses nobody.
+    pub refused_user_agents: Option<String>,
+    /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and
+    /// `X-Forwarded-Host` are believed. From anybody else they are replaced.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Edge {
+    /// Docker 1.3, 1.4 and 1.5 (other than `1.5.x-dev`), whose registry client
+    /// cannot speak to a v2 registry, and the bare Go client of that time.
+    pub const DEFAULT_REFUSED_USER_AGENTS: &'static str =
+        r"^(docker\/1\.(3|4|5(?!\.[0-9]-dev))|Go ).*$";
+}
+
+/// The `[auth]` section: passwords from an htpasswd file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The file with one `user:hash` a line.
+    pub htpasswd: PathBuf,
+    /// What a client shows when it asks for the password.
+    pub realm: String,
+    /// How long a password that was right is believed without being hashed
+    /// again. Zero checks every request.
+    pub cache_ttl: Duration,
+    /// How many wrong passwords a client address, or a user, may send within
+    /// [`Auth::failure_window`] before it is answered 429.
+    pub max_failures: u32,
+    /// The span in which [`Auth::max_failures`] are counted.
+    pub failure_window: Duration,
+}
+
+/// What answers requests that passed the edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// The registry in this process.
+    Registry(Registry),
+    /// Another registry, reached over the network or a Unix socket.
+    Forward(Forward),
+}
+
+/// The `[registry]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// The directory that distribution calls `rootdirectory`: the parent of
+    /// `docker/registry/v2`.
+    pub root: PathBuf,
+    /// Whether manifests, tags and blobs may be deleted.
+    pub delete: bool,
+    /// Whether pushes and deletions are refused.
+    pub read_only: bool,
+}
+
+/// The `[forward]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Where requests go.
+    pub to: Upstream,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long the upstream may be silent.
+    pub read_timeout: Duration,
+}
+
+/// The address of another registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upstream {
+    /// `http://host:port`
+    Http {
+        /// A name or an address.
+        host: String,
+        /// The TCP port.
+        port: u16,
+    },
+    /// `unix:/path/to/socket`, spoken to in plain HTTP.
+    Unix(PathBuf),
+}

@@ -1,0 +1,215 @@
+//! `tidegate.toml`: the file that `tidegate up` writes and `tidegate serve` reads.
+//!
+//! [`file`] mirrors the file key by key; here it is read and checked.
+
+mod file;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Settings};
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file could not be read; the source names it.
+    #[error("the configuration cannot be read")]
+    Read(#[source] std::io::Error),
+    /// The file is not UTF-8, which TOML requires.
+    #[error("{}: not UTF-8 at byte {offset}; TOML files are UTF-8", file.display())]
+    Encoding {
+        /// The file.
+        file: PathBuf,
+        /// Where the first byte stands that is not part of a character.
+        offset: usize,
+    },
+    /// Something in the file is wrong.
+    #[error(transparent)]
+    Mistake(#[from] Box<Diagnostic>),
+}
+
+impl LoadError {
+    /// How to mend it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read(cause) if cause.kind() == std::io::ErrorKind::NotFound => Some(
+                "`tidegate up` makes a registry with its configuration; \
+                 `-c FILE` names an existing one"
+                    .to_owned(),
+            ),
+            Self::Read(_) => None,
+            Self::Encoding { .. } => Some("save the file as UTF-8".to_owned()),
+            Self::Mistake(diagnostic) => diagnostic.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// Reads and checks the file at `path`. Relative paths in it are taken from
+/// the directory that it lies in.
+///
+/// # Errors
+/// The file cannot be read, or something in it is wrong.
+pub fn load(path: &Path) -> Result<Settings, LoadError> {
+    let bytes = fs_err::read(path).map_err(LoadError::Read)?;
+    let text = String::from_utf8(bytes).map_err(|e| LoadError::Encoding {
+        file: path.to_owned(),
+        offset: e.utf8_error().valid_up_to(),
+    })?;
+    Ok(parse(path, &text)?)
+}
+
+/// Checks `text` as the content of a `tidegate.toml` at `path`.
+///
+/// # Errors
+/// The first mistake in it, with its place and how to mend it.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, Box<Diagnostic>> {
+    // Editors on Windows put a byte-order mark there.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let file: file::File = toml::from_str(text).map_err(|e| Box::new(explain(path, text, &e)))?;
+    check(file, path, text)
+}
+
+/// What no single value shows: sections that need or exclude each other.
+fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diagnostic>> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    let wrong = |span, message: &str, hint: &str| {
+        Box::new(
+            Diagnostic::new(path, text, span, message.to_owned()).with_hint(Some(hint.to_owned())),
+        )
+    };
+
+    if file.listener.is_empty() {
+        return Err(wrong(
+            0..0,
+            "no [[listener]]: nothing would be served",
+            "add\n    [[listener]]\n    address = \"0.0.0.0:5043\"",
+        ));
+    }
+    let mut listeners = Vec::with_capacity(file.listener.len());
+    for entry in file.listener {
+        let span = entry.span();
+        let listener = entry.into_inner();
+        if listener.protocol == Protocol::Https && file.certificate.is_empty() {
+            return Err(wrong(
+                span,
+                "this listener speaks TLS, but the file has no [[certificate]]",
+                "add a [[certificate]] with `cert` and `key`, or set `protocol = \"http\"`",
+            ));
+        }
+        listeners.push(listener);
+    }
+
+    let auth = match file.auth {
+        None => {
+            return Err(wrong(
+                0..0,
+                "no [auth]: it must be said who may come in",
+                "add `[auth]` with `htpasswd = \"auth/htpasswd\"`, \
+                 or with `required = false` to let everybody in",
+            ));
+        }
+        Some(section) => {
+            let span = section.span();
+            section
+                .into_inner()
+                .into_settings(base)
+                .map_err(|message| {
+                    wrong(
+                        span,
+                        message,
+                        "passwords are asked for with `htpasswd = \"FILE\"`, \
+                         and everybody is let in with `required = false`",
+                    )
+                })?
+        }
+    };
+
+    let backend = match (file.registry, file.forward) {
+        (Some(registry), None) => Backend::Registry(Registry {
+            root: base.join(registry.root),
+            delete: registry.delete,
+            read_only: registry.read_only,
+        }),
+        (None, Some(forward)) => {
+            let forward = forward.into_inner();
+            Backend::Forward(Forward {
+                to: forward.to,
+                connect_timeout: forward.connect_timeout,
+                read_timeout: forward.read_timeout,
+            })
+        }
+        (Some(_), Some(forward)) => {
+            return Err(wrong(
+                forward.span(),
+                "both [registry] and [forward]: requests can go to one of them only",
+                "remove one of the two sections",
+            ));
+        }
+        (None, None) => {
+            return Err(wrong(
+                0..0,
+                "neither [registry] nor [forward]: nothing would answer",
+                "add\n    [registry]\n    root = \"registry\"",
+            ));
+        }
+    };
+
+    Ok(Settings {
+        log: file.log.into(),
+        server: file.server.into(),
+        listeners,
+        certificates: file
+            .certificate
+            .into_iter()
+            .map(|pair| CertificateFiles {
+                cert: base.join(pair.cert),
+                key: base.join(pair.key),
+            })
+            .collect(),
+        edge: file.edge.into(),
+        auth,
+        backend,
+    })
+}
+
+/// Turns what the TOML reader says into our own words.
+fn explain(path: &Path, text: &str, error: &toml::de::Error) -> Diagnostic {
+    let span = error.span().unwrap_or(0..0);
+    let said = error.message();
+    match said.strip_prefix("unknown field ") {
+        Some(rest) => {
+            // serde: "`key`, expected one of `a`, `b`" or "…, expected `a` or `b`".
+            let mut quoted = rest.split('`').skip(1).step_by(2);
+            let key = quoted.next().unwrap_or_default().to_owned();
+            let known: Vec<&str> = quoted.collect();
+            let hint = nearest(&key, &known);
+            Diagnostic::new(path, text, span, format!("unknown key `{key}`")).with_hint(hint)
+        }
+        None => {
+            // Our own values end their message with the hint on a line of its own.
+            let (message, hint) = match said.split_once("\nhint: ") {
+                Some((message, hint)) => (message, Some(hint.trim_end().to_owned())),
+                None => (said, None),
+            };
+            Diagnostic::new(path, text, span, message.trim_end().to_owned()).with_hint(hint)
+        }
+    }
+}
+
+/// The known key that `key` was most likely meant to be, and the others.
+fn nearest(key: &str, known: &[&str]) -> Option<String> {
+    let best = known
+        .iter()
+        .map(|k| (strsim::normalized_damerau_levenshtein(key, k), *k))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(if best.0 >= 0.4 {
+        format!("did you mean `{}`?", best.1)
+    } else {
+        format!("nearest is `{}`; known here: {}", best.1, known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests;

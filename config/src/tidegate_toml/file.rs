@@ -1,0 +1,229 @@
+//! The file, key by key, with its defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::value;
+use crate::settings::{
+    AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server, Upstream,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) log: LogSection,
+    #[serde(default)]
+    pub(super) server: ServerSection,
+    #[serde(default, deserialize_with = "value::listeners")]
+    pub(super) listener: Vec<Spanned<Listener>>,
+    #[serde(default)]
+    pub(super) certificate: Vec<CertificateSection>,
+    #[serde(default)]
+    pub(super) edge: EdgeSection,
+    pub(super) auth: Option<Spanned<AuthSection>>,
+    pub(super) registry: Option<RegistrySection>,
+    pub(super) forward: Option<Spanned<ForwardSection>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogSection {
+    #[serde(deserialize_with = "value::log_level")]
+    level: String,
+    #[serde(deserialize_with = "value::log_format")]
+    format: LogFormat,
+    #[serde(deserialize_with = "value::access_log")]
+    access: AccessLog,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+            access: AccessLog::Combined,
+        }
+    }
+}
+
+impl From<LogSection> for Log {
+    fn from(section: LogSection) -> Self {
+        Self {
+            level: section.level,
+            format: section.format,
+            access: section.access,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServerSection {
+    #[serde(deserialize_with = "value::duration")]
+    drain_timeout: Duration,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl From<ServerSection> for Server {
+    fn from(section: ServerSection) -> Self {
+        Self {
+            drain_timeout: section.drain_timeout,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenerSection {
+    #[serde(deserialize_with = "value::socket_address")]
+    address: SocketAddr,
+    #[serde(default, deserialize_with = "value::protocol")]
+    protocol: value::ProtocolName,
+    https_port: Option<u16>,
+}
+
+impl From<ListenerSection> for Listener {
+    fn from(section: ListenerSection) -> Self {
+        Self {
+            address: section.address,
+            protocol: match section.protocol {
+                value::ProtocolName::Https => Protocol::Https,
+                value::ProtocolName::Http => Protocol::Http,
+                value::ProtocolName::RedirectToHttps => Protocol::RedirectToHttps {
+                    port: section.https_port.unwrap_or(443),
+                },
+            },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CertificateSection {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EdgeSection {
+    #[serde(deserialize_with = "value::expression")]
+    refused_user_agents: String,
+    #[serde(deserialize_with = "value::networks")]
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for EdgeSection {
+    fn default() -> Self {
+        Self {
+            refused_user_agents: Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl From<EdgeSection> for Edge {
+    fn from(section: EdgeSection) -> Self {
+        Self {
+            refused_user_agents: Some(section.refused_user_agents).filter(|e| !e.is_empty()),
+            trusted_proxies: section.trusted_proxies,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AuthSection {
+    required: bool,
+    htpasswd: Option<PathBuf>,
+    #[serde(deserialize_with = "value::header_text")]
+    realm: String,
+    #[serde(deserialize_with = "value::duration")]
+    cache_ttl: Duration,
+    #[serde(deserialize_with = "value::positive")]
+    max_failures: u32,
+    #[serde(deserialize_with = "value::duration")]
+    failure_window: Duration,
+}
+
+impl Default for AuthSection {
+    fn default() -> Self {
+        Self {
+            required: true,
+            htpasswd: None,
+            realm: "Registry".to_owned(),
+            cache_ttl: Duration::from_secs(5 * 60),
+            max_failures: 10,
+            failure_window: Duration::from_secs(60),
+        }
+    }
+}
+
+impl AuthSection {
+    /// `None` if the section says that nobody is asked.
+    pub(super) fn into_settings(self, base: &Path) -> Result<Option<Auth>, &'static str> {
+        match (self.required, self.htpasswd) {
+            (true, Some(htpasswd)) => Ok(Some(Auth {
+                htpasswd: base.join(htpasswd),
+                realm: self.realm,
+                cache_ttl: self.cache_ttl,
+                max_failures: self.max_failures,
+                failure_window: self.failure_window,
+            })),
+            (true, None) => Err("[auth] names no password file"),
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err("`required = false` contradicts `htpasswd`"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegistrySection {
+    pub(super) root: PathBuf,
+    #[serde(default = "yes")]
+    pub(super) delete: bool,
+    #[serde(default)]
+    pub(super) read_only: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForwardSection {
+    #[serde(deserialize_with = "value::upstream")]
+    pub(super) to: Upstream,
+    #[serde(
+        default = "default_connect_timeout",
+        deserialize_with = "value::duration"
+    )]
+    pub(super) connect_timeout: Duration,
+    #[serde(default = "default_read_timeout", deserialize_with = "value::duration")]
+    pub(super) read_timeout: Duration,
+}
+
+fn default_connect_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+/// The recipe's `proxy_read_timeout`: a registry may take that long to commit
+/// a large layer to slow storage.
+fn default_read_timeout() -> Duration {
+    Duration::from_secs(900)
+}

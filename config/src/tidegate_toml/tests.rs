@@ -1,0 +1,225 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::settings::*;
+
+const SMALL: &str = r#"
+[[listener]]
+address = "127.0.0.1:5043"
+
+[[certificate]]
+cert = "certs/site.crt"
+key = "certs/site.key"
+
+[auth]
+htpasswd = "auth/htpasswd"
+
+[registry]
+root = "registry"
+"#;
+
+fn small() -> Settings {
+    parse(Path::new("/srv/tidegate/tidegate.toml"), SMALL).unwrap()
+}
+
+/// Replaces one piece of the small file and gives what is said of the result.
+fn refused(from: &str, to: &str) -> (String, Option<String>) {
+    assert!(SMALL.contains(from), "{from}");
+    let error = parse(Path::new("t.toml"), &SMALL.replace(from, to)).unwrap_err();
+    (
+        format!("{}: {}", error.location(), error.message()),
+        error.hint().map(str::to_owned),
+    )
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    assert_eq!(
+        small(),
+        Settings {
+            log: Log {
+                level: "info".to_owned(),
+                format: LogFormat::Text,
+                access: AccessLog::Combined,
+            },
+            server: Server {
+                drain_timeout: Duration::from_secs(30),
+            },
+            listeners: vec![Listener {
+                address: "127.0.0.1:5043".parse().unwrap(),
+                protocol: Protocol::Https,
+            }],
+            certificates: vec![CertificateFiles {
+                cert: "/srv/tidegate/certs/site.crt".into(),
+                key: "/srv/tidegate/certs/site.key".into(),
+            }],
+            edge: Edge {
+                refused_user_agents: Some(Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned()),
+                trusted_proxies: vec![],
+            },
+            auth: Some(Auth {
+                htpasswd: "/srv/tidegate/auth/htpasswd".into(),
+                realm: "Registry".to_owned(),
+                cache_ttl: Duration::from_secs(300),
+                max_failures: 10,
+                failure_window: Duration::from_secs(60),
+            }),
+            backend: Backend::Registry(Registry {
+                root: "/srv/tidegate/registry".into(),
+                delete: true,
+                read_only: false,
+            }),
+        }
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    assert_eq!(
+        refused("htpasswd = ", "htpaswd = "),
+        (
+            "t.toml:10:1: unknown key `htpaswd`".to_owned(),
+            Some("did you mean `htpasswd`?".to_owned())
+        )
+    );
+    assert_eq!(
+        refused("[[listener]]", "[[listner]]"),
+        (
+            "t.toml:2:3: unknown key `listner`".to_owned(),
+            Some("did you mean `listener`?".to_owned())
+        )
+    );
+    let (_, hint) = refused("cert = ", "zzz = ");
+    assert!(hint.unwrap().contains("cert, key"));
+}
+
+#[test]
+fn a_bad_value_is_shown_with_its_place_and_what_it_should_be() {
+    assert_eq!(
+        refused("\"127.0.0.1:5043\"", "\"localhost:5043\""),
+        (
+            "t.toml:3:11: `localhost:5043` is no address with a port".to_owned(),
+            Some(
+                "write it as \"0.0.0.0:5043\" or \"[::]:5043\"; names are not looked up".to_owned()
+            )
+        )
+    );
+    let (message, hint) = refused("[auth]", "[auth]\ncache_ttl = \"5 parsecs\"");
+    assert!(
+        message.starts_with("t.toml:10:13: `5 parsecs` is no duration"),
+        "{message}"
+    );
+    assert!(hint.unwrap().contains("30s"));
+    let (message, hint) = refused("[auth]", "[log]\nformat = \"xml\"\n[auth]");
+    assert_eq!(message, "t.toml:10:10: `xml` is not known here");
+    assert_eq!(hint.unwrap(), "one of \"text\", \"json\"");
+    let (message, _) = refused("[auth]", "[edge]\nrefused_user_agents = \"(\"\n[auth]");
+    assert!(message.contains("no regular expression"), "{message}");
+}
+
+#[test]
+fn sections_that_need_or_exclude_each_other_are_checked() {
+    let (message, _) = refused(
+        "[[certificate]]\ncert = \"certs/site.crt\"\nkey = \"certs/site.key\"",
+        "",
+    );
+    assert!(message.contains("no [[certificate]]"), "{message}");
+    let (message, _) = refused(
+        "[registry]",
+        "[forward]\nto = \"http://localhost\"\n[registry]",
+    );
+    assert!(
+        message.contains("both [registry] and [forward]"),
+        "{message}"
+    );
+    let (message, _) = refused("[registry]\nroot = \"registry\"", "");
+    assert!(
+        message.contains("neither [registry] nor [forward]"),
+        "{message}"
+    );
+    let (message, _) = refused("[auth]\nhtpasswd = \"auth/htpasswd\"", "");
+    assert!(message.contains("no [auth]"), "{message}");
+    let (message, _) = refused("[auth]", "[auth]\nrequired = false");
+    assert!(message.contains("contradicts"), "{message}");
+}
+
+#[test]
+fn nobody_is_asked_only_where_the_file_says_so() {
+    let open = SMALL.replace("htpasswd = \"auth/htpasswd\"", "required = false");
+    assert_eq!(parse(Path::new("t.toml"), &open).unwrap().auth, None);
+}
+
+#[test]
+fn an_upstream_is_a_host_with_a_port_or_a_socket() {
+    let forward = |to: &str| {
+        let text = SMALL.replace(
+            "[registry]\nroot = \"registry\"",
+            &format!("[forward]\nto = \"{to}\""),
+        );
+        parse(Path::new("t.toml"), &text).map(|s| match s.backend {
+            Backend::Forward(forward) => forward.to,
+            Backend::Registry(_) => unreachable!("the file has no [registry]"),
+        })
+    };
+    let http = |host: &str, port| Upstream::Http {
+        host: host.to_owned(),
+        port,
+    };
+    assert_eq!(
+        forward("http://registry:5000/").unwrap(),
+        http("registry", 5000)
+    );
+    assert_eq!(forward("http://[::1]:5000").unwrap(), http("::1", 5000));
+    assert_eq!(forward("http://[::1]").unwrap(), http("::1", 80));
+    assert_eq!(
+        forward("unix:/run/r.sock").unwrap(),
+        Upstream::Unix("/run/r.sock".into())
+    );
+    for bad in [
+        "https://r",
+        "r:5000",
+        "http://",
+        "http://r/x",
+        "http://r:0",
+        "unix:r",
+    ] {
+        assert!(forward(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
+    assert_eq!(
+        parse(
+            Path::new("/srv/tidegate/tidegate.toml"),
+            &format!("\u{feff}{SMALL}")
+        )
+        .unwrap(),
+        small()
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tidegate.toml");
+    fs_err::write(&path, [0xff, 0xfe, b'[', 0]).unwrap();
+    let error = load(&path).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8 at byte 0"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text: String) {
+        let _ = parse(Path::new("t.toml"), &text);
+    }
+
+    #[test]
+    fn any_damage_to_a_good_file_is_read_or_refused(at in 0..SMALL.len(), with: String) {
+        let mut text = SMALL.to_owned();
+        if text.is_char_boundary(at) {
+            text.replace_range(at..at, &with);
+        }
+        if let Err(error) = parse(Path::new("t.toml"), &text) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}

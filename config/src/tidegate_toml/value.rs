@@ -1,0 +1,211 @@
+//! Single values: what they may be, and what is said when they are not.
+//!
+//! A message may end in `\nhint: …`; the reader of the file takes it apart.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::de::{Deserialize, Deserializer, Error};
+use toml::Spanned;
+
+use super::file::ListenerSection;
+use crate::settings::{AccessLog, Listener, LogFormat, Upstream};
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(d)?;
+    humantime::parse_duration(&text).map_err(|e| {
+        wrong(
+            format_args!("`{text}` is no duration ({e})"),
+            "write it as \"30s\", \"15m\" or \"1h 30m\"",
+        )
+    })
+}
+
+pub(super) fn socket_address<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(d)?;
+    text.parse().map_err(|_| {
+        wrong(
+            format_args!("`{text}` is no address with a port"),
+            "write it as \"0.0.0.0:5043\" or \"[::]:5043\"; names are not looked up",
+        )
+    })
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum ProtocolName {
+    #[default]
+    Https,
+    Http,
+    RedirectToHttps,
+}
+
+pub(super) fn protocol<'de, D: Deserializer<'de>>(d: D) -> Result<ProtocolName, D::Error> {
+    one_of(
+        d,
+        &[
+            ("https", ProtocolName::Https),
+            ("http", ProtocolName::Http),
+            ("redirect-to-https", ProtocolName::RedirectToHttps),
+        ],
+    )
+}
+
+pub(super) fn log_format<'de, D: Deserializer<'de>>(d: D) -> Result<LogFormat, D::Error> {
+    one_of(d, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+pub(super) fn access_log<'de, D: Deserializer<'de>>(d: D) -> Result<AccessLog, D::Error> {
+    one_of(
+        d,
+        &[
+            ("combined", AccessLog::Combined),
+            ("json", AccessLog::Json),
+            ("off", AccessLog::Off),
+        ],
+    )
+}
+
+/// The filter is compiled where the log is set up; what can be checked here is
+/// the mistake that people make: a level that does not exist.
+pub(super) fn log_level<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let text = String::deserialize(d)?;
+    let known = text.split(',').all(|directive| {
+        let level = directive.rsplit('=').next().unwrap_or(directive).trim();
+        LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known))
+    });
+    if known {
+        Ok(text)
+    } else {
+        Err(wrong(
+            format_args!("`{text}` is no log level"),
+            "one of error, warn, info, debug, trace, off; one part alone: \"info,tidegate_proxy=debug\"",
+        ))
+    }
+}
+
+pub(super) fn expression<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let text = String::deserialize(d)?;
+    match fancy_regex::Regex::new(&text) {
+        Ok(_) => Ok(text),
+        Err(e) => Err(D::Error::custom(format!(
+            "`{text}` is no regular expression: {e}"
+        ))),
+    }
+}
+
+pub(super) fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
+    Vec::<Spanned<String>>::deserialize(d)?
+        .into_iter()
+        .map(|entry| {
+            let text = entry.into_inner();
+            text.parse::<IpNet>()
+                .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
+                .map_err(|_| {
+                    wrong(
+                        format_args!("`{text}` is neither an address nor a network"),
+                        "write it as \"10.0.0.7\" or \"10.0.0.0/8\"",
+                    )
+                })
+        })
+        .collect()
+}
+
+/// Text that is sent in a header: no control characters.
+pub(super) fn header_text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let text = String::deserialize(d)?;
+    if text.chars().all(|c| (' '..='~').contains(&c)) {
+        Ok(text)
+    } else {
+        Err(D::Error::custom(
+            "the realm is sent in a header: only printable ASCII characters",
+        ))
+    }
+}
+
+pub(super) fn positive<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    match u32::deserialize(d)? {
+        0 => Err(D::Error::custom("must be at least 1")),
+        n => Ok(n),
+    }
+}
+
+pub(super) fn upstream<'de, D: Deserializer<'de>>(d: D) -> Result<Upstream, D::Error> {
+    const HINT: &str = "write it as \"http://127.0.0.1:5000\" or \"unix:/run/registry.sock\"";
+    let text = String::deserialize(d)?;
+    let refuse = |why: &str| Err(wrong(format_args!("`{text}`: {why}"), HINT));
+    if let Some(path) = text.strip_prefix("unix:") {
+        return if path.starts_with('/') {
+            Ok(Upstream::Unix(PathBuf::from(path)))
+        } else {
+            refuse("the path of a Unix socket must be absolute")
+        };
+    }
+    let Some(rest) = text.strip_prefix("http://") else {
+        return refuse(if text.starts_with("https://") {
+            "https to the upstream is not supported"
+        } else {
+            "no address of an upstream"
+        });
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#', '@']) {
+        return refuse("only host and port may follow http://");
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        // The colons of a bracketed IPv6 address are not the port's.
+        Some((host, port)) if !port.ends_with(']') => match port.parse() {
+            Ok(port) if port != 0 => (host, port),
+            _ => return refuse("the port must be a number from 1 to 65535"),
+        },
+        _ => (authority, 80),
+    };
+    let host = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return refuse("the host is missing");
+    }
+    Ok(Upstream::Http {
+        host: host.to_owned(),
+        port,
+    })
+}
+
+pub(super) fn listeners<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Vec<Spanned<Listener>>, D::Error> {
+    let sections = Vec::<Spanned<ListenerSection>>::deserialize(d)?;
+    Ok(sections
+        .into_iter()
+        .map(|section| {
+            let span = section.span();
+            Spanned::new(span, section.into_inner().into())
+        })
+        .collect())
+}
+
+fn one_of<'de, D: Deserializer<'de>, T: Copy>(
+    d: D,
+    known: &[(&'static str, T)],
+) -> Result<T, D::Error> {
+    let text = String::deserialize(d)?;
+    match known.iter().find(|(name, _)| *name == text) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            let names: Vec<String> = known.iter().map(|(n, _)| format!("\"{n}\"")).collect();
+            Err(D::Error::custom(format!(
+                "`{text}` is not known here\nhint: one of {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+fn wrong<E: Error>(message: impl Display, hint: &str) -> E {
+    E::custom(format_args!("{message}\nhint: {hint}"))
+}
