@@ -1,0 +1,235 @@
+//! A file as it is, line by line, and how it is edited.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::encoding::{self, Encoding, EncodingError};
+use super::user_name::UserName;
+use crate::hash::{HashError, StoredHash};
+
+/// The lines of an htpasswd file: comments, blank lines, order, line ends and
+/// what cannot be understood are all kept as they were.
+///
+/// An entry is `user:hash`; the hash ends at a further `:`, if there is one, as
+/// in Apache and nginx. Space around the line and around the hash is no part of
+/// either. Text is UTF-8 when written, whatever it was when read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Document {
+    lines: Vec<Line>,
+    encoding: Encoding,
+}
+
+/// What [`Document::set`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The user is new.
+    Added,
+    /// The user had a hash, which is gone.
+    Replaced,
+}
+
+/// What [`Document::verify`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// The password is right.
+    Right,
+    /// The password is wrong.
+    Wrong,
+    /// No line names the user.
+    UnknownUser,
+    /// The user's hash cannot be checked.
+    Unusable(HashError),
+}
+
+/// A line that means something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning<'a> {
+    Entry {
+        user: &'a str,
+        hash: &'a str,
+    },
+    /// Neither blank nor a comment, and without a colon.
+    NoColon,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Line {
+    /// All of it, the line end included.
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    BlankOrComment,
+    NoColon,
+    /// Where in `text` the two parts stand.
+    Entry {
+        user: Range<usize>,
+        hash: Range<usize>,
+    },
+}
+
+impl Document {
+    /// A file without lines.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            lines: Vec::new(),
+            encoding: Encoding::Utf8,
+        }
+    }
+
+    /// Reads the content of a file. Whatever is text is a document; it is
+    /// [`Users`](super::Users) that judges it.
+    ///
+    /// # Errors
+    /// If the bytes are neither UTF-8 nor UTF-16, or contain a NUL character.
+    pub fn parse(bytes: &[u8]) -> Result<Self, EncodingError> {
+        let (text, encoding) = encoding::decode(bytes)?;
+        Ok(Self {
+            lines: text.split_inclusive('\n').map(Line::parse).collect(),
+            encoding,
+        })
+    }
+
+    /// The content of the file. Holds hashes: for the file, never for a log.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        self.lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    /// How the file was encoded when it was read.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The user of every entry, in order; a name may come up again.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter_map(Line::user)
+    }
+
+    /// Gives a user a hash: in the line that is there, or in a new last one.
+    pub fn set(&mut self, user: &UserName, hash: &StoredHash) -> Change {
+        let user = user.as_str();
+        if let Some(line) = self.lines.iter_mut().find(|line| line.user() == Some(user)) {
+            line.set_hash(hash.as_str());
+            return Change::Replaced;
+        }
+        let end = match self.lines.first() {
+            Some(first) if first.text.ends_with("\r\n") => "\r\n",
+            _ => "\n",
+        };
+        if let Some(last) = self.lines.last_mut()
+            && !last.text.ends_with('\n')
+        {
+            last.text.push_str(end);
+        }
+        let text = format!("{user}:{}{end}", hash.as_str());
+        self.lines.push(Line::parse(&text));
+        Change::Added
+    }
+
+    /// Removes a user; whether there was one. Every line with the name goes,
+    /// for otherwise an older password would come into force.
+    pub fn remove(&mut self, user: &str) -> bool {
+        let before = self.lines.len();
+        self.lines.retain(|line| line.user() != Some(user));
+        self.lines.len() != before
+    }
+
+    /// Checks a password against the line that counts, the user's first.
+    #[must_use]
+    pub fn verify(&self, user: &str, password: &str) -> Check {
+        let entry = self.entries().find_map(|(_, meaning)| match meaning {
+            Meaning::Entry { user: name, hash } if name == user => Some(hash),
+            _ => None,
+        });
+        match entry.map(StoredHash::parse) {
+            None => Check::UnknownUser,
+            Some(Err(error)) => Check::Unusable(error),
+            Some(Ok(hash)) if hash.matches(password.as_bytes()) => Check::Right,
+            Some(Ok(_)) => Check::Wrong,
+        }
+    }
+
+    /// Every line that is neither blank nor a comment, with its number from 1.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, Meaning<'_>)> {
+        self.lines
+            .iter()
+            .enumerate()
+            .filter_map(|(index, line)| Some((index + 1, line.meaning()?)))
+    }
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("lines", &self.lines.len())
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    fn parse(text: &str) -> Self {
+        let kind = Kind::of(text);
+        Self {
+            text: text.to_owned(),
+            kind,
+        }
+    }
+
+    fn meaning(&self) -> Option<Meaning<'_>> {
+        match &self.kind {
+            Kind::BlankOrComment => None,
+            Kind::NoColon => Some(Meaning::NoColon),
+            Kind::Entry { user, hash } => Some(Meaning::Entry {
+                user: &self.text[user.clone()],
+                hash: &self.text[hash.clone()],
+            }),
+        }
+    }
+
+    fn user(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Entry { user, .. } => Some(&self.text[user.clone()]),
+            _ => None,
+        }
+    }
+
+    fn set_hash(&mut self, new: &str) {
+        if let Kind::Entry { hash, .. } = &mut self.kind {
+            self.text.replace_range(hash.clone(), new);
+            hash.end = hash.start + new.len();
+        }
+    }
+}
+
+impl Kind {
+    fn of(text: &str) -> Self {
+        const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+        let start = text.len() - text.trim_start_matches(SPACE).len();
+        let line = text.trim_matches(SPACE);
+        if line.is_empty() || line.starts_with('#') {
+            return Self::BlankOrComment;
+        }
+        let Some((user, rest)) = line.split_once(':') else {
+            return Self::NoColon;
+        };
+        let field = rest.split(':').next().unwrap_or(rest);
+        let hash_start =
+            start + user.len() + 1 + field.len() - field.trim_start_matches(SPACE).len();
+        Self::Entry {
+            user: start..start + user.len(),
+            hash: hash_start..hash_start + field.trim_matches(SPACE).len(),
+        }
+    }
+}

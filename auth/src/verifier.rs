@@ -1,0 +1,255 @@
+//! Checks passwords against an htpasswd file, quickly and at a bounded price.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tidegate_config::{Auth, FileStamp};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::attempt::{Attempt, Identity, Outcome};
+use crate::client::Client;
+use crate::htpasswd::{HtpasswdError, Problem, User, Users};
+use crate::pool::Pool;
+use crate::throttle::{Reached, Throttle};
+use crate::verified::Verified;
+
+/// Checks passwords against an htpasswd file that may change at any time.
+///
+/// Credentials that were right a moment ago cost a MAC and a look into a cache,
+/// about a microsecond; they are not throttled. All others are hashed, a few at
+/// a time beside the requests, unless the client or the user has failed too
+/// often: then nothing is hashed. An unknown user takes the same path with the
+/// same work as a known one.
+pub struct Verifier {
+    path: PathBuf,
+    realm: Box<str>,
+    users: ArcSwap<Users>,
+    stamp: Mutex<FileStamp>,
+    verified: Option<Verified>,
+    throttle: Throttle,
+    pool: Pool,
+    hashed: Arc<AtomicU64>,
+}
+
+/// What a reload found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// How many users can log in.
+    pub users: usize,
+    /// The entries that do not count.
+    pub problems: Vec<Problem>,
+}
+
+/// Why credentials were not accepted.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    Wrong,
+    Throttled(Duration),
+}
+
+impl Verifier {
+    /// Reads the file. Entries that do not count are logged as warnings.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no htpasswd file, or has no user who can
+    /// log in.
+    pub fn open(settings: &Auth) -> Result<Self, HtpasswdError> {
+        let path = settings.htpasswd.clone();
+        // Before the file is read: what changes meanwhile is then seen as a
+        // change afterwards.
+        let stamp = FileStamp::of(&path);
+        let users = Users::read(&path)?;
+        warn_of_problems(&path, users.problems());
+        Ok(Self {
+            path,
+            realm: settings.realm.as_str().into(),
+            users: ArcSwap::from_pointee(users),
+            stamp: Mutex::new(stamp),
+            verified: Verified::new(settings.cache_ttl),
+            throttle: Throttle::new(settings.max_failures, settings.failure_window),
+            pool: Pool::for_this_machine(),
+            hashed: Arc::default(),
+        })
+    }
+
+    /// Judges one claim to be somebody.
+    ///
+    /// Safe to drop at any point: a hash that runs is finished and counted.
+    pub async fn verify(&self, attempt: Attempt<'_>) -> Outcome {
+        if let Some(identity) = self.find(attempt).await {
+            return Outcome::Accepted(identity);
+        }
+        // Boxed, or the future of every request would be as large as this one.
+        match Box::pin(self.check_once(attempt)).await {
+            Ok(identity) => Outcome::Accepted(identity),
+            Err(Failure::Wrong) => Outcome::Refused,
+            Err(Failure::Throttled(retry_after)) => Outcome::Throttled { retry_after },
+        }
+    }
+
+    /// What a client shows when it asks for the password.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// How many passwords have been hashed so far.
+    #[must_use]
+    pub fn hashed(&self) -> u64 {
+        self.hashed.load(Ordering::Relaxed)
+    }
+
+    /// Reads the file again if it has changed since it was last read, or tried.
+    /// `None` if not. Costs one `stat`; meant to be called each second.
+    pub fn reload_if_changed(&self) -> Option<Result<Reloaded, HtpasswdError>> {
+        let mut stamp = self.lock_stamp();
+        let present = FileStamp::of(&self.path);
+        if *stamp == present {
+            return None;
+        }
+        *stamp = present;
+        Some(self.read_again())
+    }
+
+    /// Reads the file again. Users whose line is gone or has changed have to
+    /// log in anew, the others do not notice.
+    ///
+    /// # Errors
+    /// As [`Verifier::open`]; the users from before stay.
+    pub fn reload(&self) -> Result<Reloaded, HtpasswdError> {
+        let mut stamp = self.lock_stamp();
+        *stamp = FileStamp::of(&self.path);
+        self.read_again()
+    }
+
+    /// To be called with `stamp` locked, so that of two reloads the later wins.
+    fn read_again(&self) -> Result<Reloaded, HtpasswdError> {
+        let users = Users::read(&self.path)?;
+        let reloaded = Reloaded {
+            users: users.len(),
+            problems: users.problems().to_vec(),
+        };
+        warn_of_problems(&self.path, &reloaded.problems);
+        self.users.store(Arc::new(users));
+        Ok(reloaded)
+    }
+
+    fn lock_stamp(&self) -> MutexGuard<'_, FileStamp> {
+        self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The path of nearly every request: credentials that were right before.
+    async fn find(&self, attempt: Attempt<'_>) -> Option<Identity> {
+        let verified = self.verified.as_ref()?;
+        let credentials = {
+            let users = self.users.load();
+            let hash = users.find(attempt.user)?.hash();
+            verified.credentials(attempt.user, attempt.password, hash)
+        };
+        verified.find(&credentials).await
+    }
+
+    /// Checks credentials once for all who send them at the same time.
+    async fn check_once(&self, attempt: Attempt<'_>) -> Result<Identity, Failure> {
+        let (user, is_known) = {
+            let users = self.users.load();
+            match users.find(attempt.user) {
+                Some(user) => (Arc::clone(user), true),
+                None => (Arc::clone(users.decoy()), false),
+            }
+        };
+        match &self.verified {
+            None => self.check(attempt, user, is_known).await,
+            Some(verified) => {
+                let credentials = verified.credentials(attempt.user, attempt.password, user.hash());
+                let check = self.check(attempt, user, is_known);
+                let result = verified.find_or_check(credentials, check).await;
+                result.map_err(|failure| *failure)
+            }
+        }
+    }
+
+    async fn check(
+        &self,
+        attempt: Attempt<'_>,
+        user: Arc<User>,
+        is_known: bool,
+    ) -> Result<Identity, Failure> {
+        let client = Client::from(attempt.client);
+        let account = self.throttle.account(client, attempt.user).await;
+        let blocked = || {
+            account
+                .blocked(Instant::now())
+                .map_or(Ok(()), |wait| Err(Failure::Throttled(wait)))
+        };
+        blocked()?;
+        let seat = self.pool.enter(client).await.map_err(|_| BUSY)?;
+        // The guesses before this one may have reached the limit meanwhile.
+        blocked()?;
+
+        let password = Zeroizing::new(attempt.password.as_bytes().to_vec());
+        let hashed = Arc::clone(&self.hashed);
+        let account = account.clone();
+        // Counted where it is hashed: who hangs up before the answer has still
+        // tried.
+        let check = tokio::task::spawn_blocking(move || {
+            let _seat = seat;
+            let is_right = user.hash().matches(&password) && is_known;
+            hashed.fetch_add(1, Ordering::Relaxed);
+            if is_right {
+                account.succeeded(Instant::now());
+                return Ok(user.identity().clone());
+            }
+            let reached = account.failed(Instant::now());
+            warn_of_limits(&reached, client, is_known.then(|| user.identity()));
+            Err(Failure::Wrong)
+        });
+        check.await.unwrap_or_else(|error| {
+            tracing::error!(error = %error, "a password could not be checked");
+            Err(BUSY)
+        })
+    }
+}
+
+/// The queue moves on by tens of hashes a second.
+const BUSY: Failure = Failure::Throttled(Duration::from_secs(1));
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("path", &self.path)
+            .field("realm", &self.realm)
+            .finish_non_exhaustive()
+    }
+}
+
+fn warn_of_problems(path: &Path, problems: &[Problem]) {
+    for problem in problems {
+        let hint = problem.hint().unwrap_or_default();
+        tracing::warn!(htpasswd.path = %path.display(), hint, "{problem}");
+    }
+}
+
+/// Names that are in no file stay out of the log: people type passwords there.
+fn warn_of_limits(reached: &[Reached], client: Client, user: Option<&Identity>) {
+    let user = user.map_or("(unknown)", Identity::name);
+    for limit in reached {
+        match limit {
+            Reached::Client => {
+                tracing::warn!(client.address = %client, "too many wrong passwords from this address: throttled")
+            }
+            Reached::User => tracing::warn!(
+                auth.user = user,
+                "too many wrong passwords for this user: throttled, save from where the user is known"
+            ),
+            Reached::Pair => {
+                tracing::warn!(client.address = %client, auth.user = user, "too many wrong passwords for this user from this address: throttled")
+            }
+        }
+    }
+}
