@@ -1,0 +1,138 @@
+//! Requests made with curl, and what it says about them.
+
+use std::process::Command;
+
+use crate::bench::server::Server;
+use crate::error::Error;
+use crate::process;
+
+/// What curl is asked to write after the headers.
+const TRAILER: &str = "\n%{http_code} %{http_version} %{time_total} %{size_download}\n";
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    /// The final status.
+    pub(crate) status: u16,
+    /// `1.1` or `2`.
+    pub(crate) http_version: String,
+    /// From before the connection to the last byte.
+    pub(crate) seconds: f64,
+    /// The length of the body as received.
+    pub(crate) downloaded: u64,
+    /// The header of that name, if there was one.
+    pub(crate) location: Option<String>,
+}
+
+/// Requests `path` of `server` with curl's further arguments `options`; the
+/// body is dropped unless those keep it.
+pub(crate) fn request(server: &Server, path: &str, options: &[&str]) -> Result<Answer, Error> {
+    request_url(server, &server.url(path), options)
+}
+
+/// As [`request`], for a URL that the server gave.
+pub(crate) fn request_url(server: &Server, url: &str, options: &[&str]) -> Result<Answer, Error> {
+    let mut curl = curl(server);
+    if !options.contains(&"--output") {
+        curl.args(["--output", "/dev/null"]);
+    }
+    curl.args(["--dump-header", "-", "--write-out", TRAILER])
+        .args(options)
+        .arg(url);
+    let text = process::output(&mut curl)?;
+    parse(&text).ok_or_else(|| Error::Answer {
+        command: process::shown(&curl),
+        got: text,
+        expected: "headers and a line of figures".to_owned(),
+    })
+}
+
+/// As [`request`], and the answer's status must be `expected`.
+pub(crate) fn expect(
+    server: &Server,
+    url: &str,
+    options: &[&str],
+    expected: u16,
+) -> Result<Answer, Error> {
+    let answer = request_url(server, url, options)?;
+    if answer.status == expected {
+        return Ok(answer);
+    }
+    Err(Error::Status {
+        server: server.name,
+        request: [&["curl"], options, &[url]].concat().join(" "),
+        got: answer.status,
+        expected,
+    })
+}
+
+fn curl(server: &Server) -> Command {
+    let mut curl = process::command("curl");
+    // First of all: without the user's configuration.
+    curl.arg("--disable")
+        .arg("--config")
+        .arg(&server.client_config)
+        .args(["--silent", "--show-error", "--noproxy", "*"]);
+    curl
+}
+
+fn parse(text: &str) -> Option<Answer> {
+    let mut figures = text.lines().next_back()?.split(' ');
+    let answer = Answer {
+        status: figures.next()?.parse().ok()?,
+        http_version: figures.next()?.to_owned(),
+        seconds: figures.next()?.parse().ok()?,
+        downloaded: figures.next()?.parse().ok()?,
+        location: text
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case("location"))
+            .map(|(_, value)| value.trim().to_owned()),
+    };
+    figures.next().is_none().then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Answer, parse};
+
+    #[test]
+    fn headers_and_figures_are_read() {
+        let text = "HTTP/1.1 202 Accepted\r\nServer: x\r\nLocation: https://h:1/v2/?_state=a:b\r\n\
+            \r\n\n202 1.1 0.012345 0\n";
+        assert_eq!(
+            parse(text),
+            Some(Answer {
+                status: 202,
+                http_version: "1.1".to_owned(),
+                seconds: 0.012_345,
+                downloaded: 0,
+                location: Some("https://h:1/v2/?_state=a:b".to_owned()),
+            })
+        );
+    }
+
+    #[test]
+    fn http_2_writes_header_names_small() {
+        let text = "HTTP/2 201 \r\nlocation: /v2/a\r\n\r\n\n201 2 1.5 536870912\n";
+        let answer = parse(text).unwrap();
+        assert_eq!(answer.location.as_deref(), Some("/v2/a"));
+        assert_eq!(answer.downloaded, 512 << 20);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        assert_eq!(parse(""), None);
+        assert_eq!(parse("curl: (7) Failed to connect\n"), None);
+        assert_eq!(parse("200 1.1 0.1 5 more\n"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_the_parser_panic(text in "(?s).*") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the figures were measured with.
+
+use std::process::Command;
+
+use crate::error::Error;
+use crate::process;
+use crate::workspace::Workspace;
+
+/// Processor, memory and kernel, on one line.
+pub(crate) fn describe() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let kernel = rustix::system::uname();
+    let read = |file: &str| fs_err::read_to_string(file).unwrap_or_default();
+    format!(
+        "{}, {cores} cores shared with the clients, {} of memory, {} {}",
+        value(&read("/proc/cpuinfo"), "model name").unwrap_or("unknown processor"),
+        value(&read("/proc/meminfo"), "MemTotal").map_or_else(|| "unknown size".to_owned(), gib),
+        kernel.sysname().to_string_lossy(),
+        kernel.release().to_string_lossy(),
+    )
+}
+
+/// The versions of everything that took part.
+pub(crate) fn versions(workspace: &Workspace) -> Result<Vec<String>, Error> {
+    let mut versions = vec![format!(
+        "Tidegate {}, {}",
+        env!("CARGO_PKG_VERSION"),
+        commit(workspace)
+    )];
+    for (program, option) in [
+        ("nginx", "-v"),
+        ("docker-registry", "--version"),
+        ("curl", "--version"),
+        ("openssl", "version"),
+    ] {
+        // nginx tells its version on standard error.
+        let (out, err) = process::outputs(process::command(program).arg(option))?;
+        let text = if out.is_empty() { err } else { out };
+        versions.push(text.lines().next().unwrap_or(program).trim().to_owned());
+    }
+    Ok(versions)
+}
+
+fn commit(workspace: &Workspace) -> String {
+    process::output(
+        Command::new("git")
+            .current_dir(workspace.root())
+            .args(["describe", "--always", "--dirty"]),
+    )
+    .map_or_else(
+        |_| "not from a Git checkout".to_owned(),
+        |hash| format!("commit {}", hash.trim()),
+    )
+}
+
+/// The first value of `key` in the kernel's `key : value` lines.
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.trim() == key)
+        .map(|(_, value)| value.trim())
+}
+
+/// `16384 kB` as gibibytes.
+fn gib(size: &str) -> String {
+    size.trim_end_matches("kB")
+        .trim()
+        .parse::<f64>()
+        .map_or_else(
+            |_| size.to_owned(),
+            |kib| format!("{:.0} GiB", kib / f64::from(1 << 20)),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{gib, value};
+
+    #[test]
+    fn values_are_found_by_their_key() {
+        let text =
+            "processor\t: 0\nmodel\t\t: 7\nmodel name\t: A CPU @ 2 GHz: fast\nmodel name\t: B\n";
+        assert_eq!(value(text, "model name"), Some("A CPU @ 2 GHz: fast"));
+        assert_eq!(value(text, "flags"), None);
+    }
+
+    #[test]
+    fn sizes_are_rounded() {
+        assert_eq!(gib("24643256 kB"), "24 GiB");
+        assert_eq!(gib("much"), "much");
+    }
+}
