@@ -266,3 +266,117 @@ pub fn hash_password(password: &str, cost: Cost) -> Result<StoredHash, PasswordE
         cost: cost.0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by Apache's `htpasswd -nbB -C 4`.
+    const OPEN_SESAME: &str = "$2y$04$LVMALMZ72RPQ9fQPPnXAkudnbt4wOJl6J/gghBtEHJp17Hv5/3QQC";
+    const CYRILLIC: &str = "$2y$04$yHF8SNdlOrJLGvEXED/mMuWFSAxl7v1o6HGF1NZWP.uO2ro3zWZMq";
+    /// Made by libxcrypt from 80 times `x`, and the same from 72 times.
+    const X80: &str = "$2b$04$abcdefghijklmnopqrstuubzadhGtS2zEF.gu0yd0opP6cVzb.e0i";
+    /// Made by libxcrypt from 71 times `x`.
+    const X71: &str = "$2a$04$abcdefghijklmnopqrstuu.gc7UY/21CSNJGJg21jJzx9QiOpJ9bO";
+
+    fn stored(text: &str) -> StoredHash {
+        StoredHash::parse(text).unwrap()
+    }
+
+    #[test]
+    fn checks_what_others_have_hashed() {
+        assert!(stored(OPEN_SESAME).matches(b"open sesame"));
+        assert!(!stored(OPEN_SESAME).matches(b"open sesam"));
+        assert!(!stored(OPEN_SESAME).matches(b""));
+        assert!(stored(CYRILLIC).matches("пароль".as_bytes()));
+        assert_eq!(stored(CYRILLIC).cost(), 4);
+    }
+
+    #[test]
+    fn long_passwords_count_by_their_first_72_bytes_as_elsewhere() {
+        assert!(stored(X80).matches(&[b'x'; 80]));
+        assert!(stored(X80).matches(&[b'x'; 72]));
+        assert!(!stored(X80).matches(&[b'x'; 71]));
+        assert!(stored(X71).matches(&[b'x'; 71]));
+        assert!(!stored(X71).matches(&[b'x'; 72]));
+    }
+
+    #[test]
+    fn tells_every_scheme() {
+        for (hash, scheme) in [
+            ("$2a$10$", Scheme::Bcrypt),
+            ("$2b$10$", Scheme::Bcrypt),
+            ("$2y$10$", Scheme::Bcrypt),
+            ("$2x$10$", Scheme::BcryptX),
+            ("$apr1$LpO4Fbbw$YEhTBnAVYgbhYqpYXHPBg.", Scheme::Apr1),
+            ("{SHA}oPFJCiDQIRyZe0S8NX4Zct6riuM=", Scheme::Sha1),
+            ("{SSHA}AAAA", Scheme::SaltedSha1),
+            ("$1$a$b", Scheme::Md5Crypt),
+            ("$5$a$b", Scheme::Sha256Crypt),
+            ("$6$a$b", Scheme::Sha512Crypt),
+            ("0rvHFUBFDyoE6", Scheme::DesCrypt),
+            ("{PLAIN}s", Scheme::Plain),
+            ("secret", Scheme::Unknown),
+            ("thirteen char", Scheme::Unknown),
+        ] {
+            assert_eq!(Scheme::of(hash), scheme, "{hash}");
+        }
+    }
+
+    #[test]
+    fn refuses_hashes_that_it_cannot_check() {
+        let damaged = Err(HashError::Damaged(Scheme::Bcrypt));
+        assert_eq!(StoredHash::parse(""), Err(HashError::Missing));
+        assert_eq!(StoredHash::parse(&OPEN_SESAME[..59]), damaged);
+        assert_eq!(
+            StoredHash::parse(&OPEN_SESAME.replace("$04$", "$03$")),
+            damaged
+        );
+        assert_eq!(
+            StoredHash::parse(&OPEN_SESAME.replace("$04$", "$32$")),
+            damaged
+        );
+        assert_eq!(
+            StoredHash::parse(&OPEN_SESAME.replace("QQC", "Q*C")),
+            damaged
+        );
+        assert_eq!(
+            StoredHash::parse(&OPEN_SESAME.replace("$2y$", "$2x$")),
+            Err(HashError::Unsupported(Scheme::BcryptX))
+        );
+    }
+
+    #[test]
+    fn hashes_with_a_salt_in_the_notation_of_apache() {
+        let hash = hash_password("open sesame", Cost::MIN).unwrap();
+        assert!(hash.as_str().starts_with("$2y$04$"));
+        assert!(hash.matches(b"open sesame"));
+        assert_eq!(StoredHash::parse(hash.as_str()), Ok(hash.clone()));
+        assert_ne!(hash_password("open sesame", Cost::MIN).unwrap(), hash);
+        assert_eq!(format!("{hash:?}"), "StoredHash { cost: 4, .. }");
+    }
+
+    #[test]
+    fn refuses_passwords_that_bcrypt_would_cut() {
+        let hash = |password: &str| hash_password(password, Cost::MIN);
+        assert!(hash(&"x".repeat(72)).unwrap().matches(&[b'x'; 72]));
+        let error = hash(&"ü".repeat(37)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the password has 74 bytes; bcrypt takes at most 72"
+        );
+        assert!(matches!(hash("a\0b"), Err(PasswordError::Nul)));
+        assert!(matches!(hash(""), Err(PasswordError::Empty)));
+    }
+
+    #[test]
+    fn costs_are_those_of_apache() {
+        assert_eq!(Cost::new(10).unwrap(), Cost::DEFAULT);
+        assert!(Cost::new(4).is_ok() && Cost::new(17).is_ok());
+        assert_eq!(
+            Cost::new(3).unwrap_err().to_string(),
+            "the bcrypt cost is 3; expected 4 to 17"
+        );
+        assert!(Cost::new(18).is_err());
+    }
+}

@@ -229,3 +229,130 @@ impl Count {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    fn client(last: u8) -> Client {
+        IpAddr::from([192, 0, 2, last]).into()
+    }
+
+    async fn fail(throttle: &Throttle, client: Client, user: &str, now: Instant) -> Vec<Reached> {
+        throttle.account(client, user).await.failed(now)
+    }
+
+    async fn blocked(
+        throttle: &Throttle,
+        client: Client,
+        user: &str,
+        now: Instant,
+    ) -> Option<Duration> {
+        throttle.account(client, user).await.blocked(now)
+    }
+
+    #[tokio::test]
+    async fn an_address_waits_for_the_end_of_its_window_whatever_the_user() {
+        let throttle = Throttle::new(3, WINDOW);
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(fail(&throttle, client(1), "a", at(0)).await, []);
+        assert_eq!(fail(&throttle, client(1), "b", at(10)).await, []);
+        assert_eq!(blocked(&throttle, client(1), "c", at(10)).await, None);
+        // Reported when it is reached, and only then.
+        assert_eq!(
+            fail(&throttle, client(1), "c", at(20)).await,
+            [Reached::Client]
+        );
+        assert_eq!(fail(&throttle, client(1), "c", at(20)).await, []);
+
+        let wait = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(blocked(&throttle, client(1), "d", at(20)).await, wait(40));
+        assert_eq!(blocked(&throttle, client(1), "d", at(59)).await, wait(1));
+        assert_eq!(blocked(&throttle, client(1), "d", at(60)).await, None);
+        assert_eq!(blocked(&throttle, client(2), "a", at(20)).await, None);
+        // The next window starts empty.
+        assert_eq!(fail(&throttle, client(1), "a", at(60)).await, []);
+        assert_eq!(blocked(&throttle, client(1), "a", at(60)).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_user_searched_from_many_addresses_waits_unless_known_there() {
+        let throttle = Throttle::new(2, WINDOW);
+        let now = Instant::now();
+        let home = client(200);
+        throttle.account(home, "alice").await.succeeded(now);
+        let mut reached = Vec::new();
+        for last in 0..20 {
+            reached.extend(fail(&throttle, client(last), "alice", now).await);
+        }
+        assert_eq!(reached, [Reached::User]);
+        assert_eq!(
+            blocked(&throttle, client(99), "alice", now).await,
+            Some(WINDOW)
+        );
+        assert_eq!(blocked(&throttle, client(99), "bob", now).await, None);
+        assert_eq!(blocked(&throttle, home, "alice", now).await, None);
+        // Known for a day, not for ever.
+        let much_later = now + Throttle::KNOWN_FOR;
+        fail(&throttle, home, "alice", much_later).await;
+        fail(&throttle, home, "alice", much_later).await;
+        assert_eq!(
+            blocked(&throttle, home, "bob", much_later).await,
+            Some(WINDOW)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_neighbour_who_fails_does_not_keep_out_who_is_known() {
+        let throttle = Throttle::new(2, WINDOW);
+        let now = Instant::now();
+        throttle.account(client(1), "alice").await.succeeded(now);
+        throttle.account(client(1), "ci").await.succeeded(now);
+        // A job whose user is known there, with a password of yesterday.
+        assert_eq!(fail(&throttle, client(1), "ci", now).await, []);
+        assert_eq!(fail(&throttle, client(1), "ci", now).await, [Reached::Pair]);
+        assert_eq!(blocked(&throttle, client(1), "ci", now).await, Some(WINDOW));
+        assert_eq!(blocked(&throttle, client(1), "newcomer", now).await, None);
+        // A stranger behind the same address.
+        fail(&throttle, client(1), "root", now).await;
+        fail(&throttle, client(1), "root", now).await;
+        assert_eq!(
+            blocked(&throttle, client(1), "newcomer", now).await,
+            Some(WINDOW)
+        );
+        assert_eq!(blocked(&throttle, client(1), "alice", now).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_right_password_forgives_ones_own_failures_only() {
+        let throttle = Throttle::new(3, WINDOW);
+        let now = Instant::now();
+        fail(&throttle, client(1), "alice", now).await;
+        fail(&throttle, client(1), "alice", now).await;
+        throttle.account(client(1), "alice").await.succeeded(now);
+        fail(&throttle, client(1), "bob", now).await;
+        fail(&throttle, client(1), "bob", now).await;
+        assert_eq!(blocked(&throttle, client(1), "bob", now).await, None);
+        throttle.account(client(1), "alice").await.succeeded(now);
+        fail(&throttle, client(1), "bob", now).await;
+        assert_eq!(
+            blocked(&throttle, client(1), "bob", now).await,
+            Some(WINDOW)
+        );
+    }
+
+    #[tokio::test]
+    async fn zero_means_no_limit() {
+        let now = Instant::now();
+        for throttle in [Throttle::new(0, WINDOW), Throttle::new(1, Duration::ZERO)] {
+            assert_eq!(fail(&throttle, client(1), "a", now).await, []);
+            assert_eq!(fail(&throttle, client(1), "a", now).await, []);
+            assert_eq!(blocked(&throttle, client(1), "a", now).await, None);
+        }
+    }
+}

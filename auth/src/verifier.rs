@@ -101,7 +101,7 @@ impl Verifier {
     /// How many passwords have been hashed so far.
     #[must_use]
     pub fn hashed(&self) -> u64 {
-        self.hashed.load(Ordering::Relaxed)
+        self.hashed.load(Ordering::Acquire)
     }
 
     /// Reads the file again if it has changed since it was last read, or tried.
@@ -148,8 +148,8 @@ impl Verifier {
         let verified = self.verified.as_ref()?;
         let credentials = {
             let users = self.users.load();
-            let hash = users.find(attempt.user)?.hash();
-            verified.credentials(attempt.user, attempt.password, hash)
+            let (user, _) = users.find_or_decoy(attempt.user);
+            verified.credentials(attempt.user, attempt.password, user.hash())
         };
         verified.find(&credentials).await
     }
@@ -158,10 +158,8 @@ impl Verifier {
     async fn check_once(&self, attempt: Attempt<'_>) -> Result<Identity, Failure> {
         let (user, is_known) = {
             let users = self.users.load();
-            match users.find(attempt.user) {
-                Some(user) => (Arc::clone(user), true),
-                None => (Arc::clone(users.decoy()), false),
-            }
+            let (user, is_known) = users.find_or_decoy(attempt.user);
+            (Arc::clone(user), is_known)
         };
         match &self.verified {
             None => self.check(attempt, user, is_known).await,
@@ -200,14 +198,16 @@ impl Verifier {
         let check = tokio::task::spawn_blocking(move || {
             let _seat = seat;
             let is_right = user.hash().matches(&password) && is_known;
-            hashed.fetch_add(1, Ordering::Relaxed);
-            if is_right {
+            let result = if is_right {
                 account.succeeded(Instant::now());
-                return Ok(user.identity().clone());
-            }
-            let reached = account.failed(Instant::now());
-            warn_of_limits(&reached, client, is_known.then(|| user.identity()));
-            Err(Failure::Wrong)
+                Ok(user.identity().clone())
+            } else {
+                let reached = account.failed(Instant::now());
+                warn_of_limits(&reached, client, is_known.then(|| user.identity()));
+                Err(Failure::Wrong)
+            };
+            hashed.fetch_add(1, Ordering::Release);
+            result
         });
         check.await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "a password could not be checked");
@@ -253,3 +253,6 @@ fn warn_of_limits(reached: &[Reached], client: Client, user: Option<&Identity>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,130 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hash::{Cost, Scheme, hash_password};
+
+    const OLD: &str = "$2y$04$LVMALMZ72RPQ9fQPPnXAkudnbt4wOJl6J/gghBtEHJp17Hv5/3QQC";
+
+    fn document(text: &str) -> Document {
+        Document::parse(text.as_bytes()).unwrap()
+    }
+
+    fn name(text: &str) -> UserName {
+        UserName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn setting_a_hash_touches_nothing_else() {
+        let new = StoredHash::decoy(4);
+        let text = format!("# staff\r\n\r\n  alice: {OLD} :comment\r\nnonsense\r\nbob:x");
+        let mut document = document(&text);
+        assert_eq!(document.set(&name("alice"), &new), Change::Replaced);
+        assert_eq!(document.to_text(), text.replace(OLD, new.as_str()));
+        // The line has moved its parts; a second change must find them.
+        assert_eq!(
+            document.set(&name("alice"), &StoredHash::parse(OLD).unwrap()),
+            Change::Replaced
+        );
+        assert_eq!(document.to_text(), text);
+    }
+
+    #[test]
+    fn new_users_follow_the_last_line_with_its_kind_of_end() {
+        let hash = StoredHash::parse(OLD).unwrap();
+        let after = |text: &str| {
+            let mut document = document(text);
+            assert_eq!(document.set(&name("bob"), &hash), Change::Added);
+            document.to_text()
+        };
+        assert_eq!(after(""), format!("bob:{OLD}\n"));
+        assert_eq!(after("alice:x"), format!("alice:x\nbob:{OLD}\n"));
+        assert_eq!(
+            after("a:x\r\nc:y\r\n"),
+            format!("a:x\r\nc:y\r\nbob:{OLD}\r\n")
+        );
+        assert_eq!(after("# bob:x\n"), format!("# bob:x\nbob:{OLD}\n"));
+    }
+
+    #[test]
+    fn removing_takes_every_line_of_the_user() {
+        let mut document = document("alice:new\n# alice:\nbob:x\nalice:old\n");
+        assert!(document.remove("alice"));
+        assert_eq!(document.to_text(), "# alice:\nbob:x\n");
+        assert!(!document.remove("alice"));
+    }
+
+    #[test]
+    fn verifies_against_the_line_that_counts() {
+        let second = hash_password("second", Cost::MIN).unwrap();
+        let document = document(&format!(
+            "alice:{OLD}\nalice:{}\ncarol:$apr1$\n",
+            second.as_str()
+        ));
+        assert_eq!(document.verify("alice", "open sesame"), Check::Right);
+        assert_eq!(document.verify("alice", "second"), Check::Wrong);
+        assert_eq!(document.verify("bob", "second"), Check::UnknownUser);
+        assert_eq!(
+            document.verify("carol", "s"),
+            Check::Unusable(HashError::Unsupported(Scheme::Apr1))
+        );
+        assert_eq!(
+            document.users().collect::<Vec<_>>(),
+            ["alice", "alice", "carol"]
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped_and_utf_16_becomes_utf_8() {
+        let document = Document::parse("\u{feff}alice:x\n".as_bytes()).unwrap();
+        assert_eq!(document.to_text(), "alice:x\n");
+        let utf16: Vec<u8> = "jürgen:x\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let document = Document::parse(&utf16).unwrap();
+        assert_eq!(document.encoding(), Encoding::Utf16Le);
+        assert_eq!(document.to_text(), "jürgen:x\r\n");
+    }
+
+    #[test]
+    fn debug_shows_no_hash() {
+        assert_eq!(
+            format!("{:?}", document("alice:x\n")),
+            "Document { lines: 1, encoding: Utf8, .. }"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
+            if let Ok(mut document) = Document::parse(&bytes) {
+                document.set(&name("alice"), &StoredHash::decoy(4));
+                document.remove("alice");
+            }
+        }
+
+        #[test]
+        fn utf_8_comes_back_byte_for_byte(text in "([a-c#: \t\r\n]|[^\u{0}\u{feff}]){0,80}") {
+            prop_assert_eq!(document(&text).to_text(), text);
+        }
+
+        #[test]
+        fn any_name_that_is_taken_is_found_again(user in "\\PC{1,12}", text in "([a-c#:\r\n]){0,40}") {
+            if let Ok(user) = UserName::parse(&user) {
+                let mut edited = document(&text);
+                edited.set(&user, &StoredHash::parse(OLD).unwrap());
+                let read = document(&edited.to_text());
+                prop_assert_eq!(&read, &edited);
+                prop_assert_eq!(read.verify(user.as_str(), "open sesame"), Check::Right);
+                edited.remove(user.as_str());
+                prop_assert_eq!(edited.verify(user.as_str(), "open sesame"), Check::UnknownUser);
+            }
+        }
+    }
+}

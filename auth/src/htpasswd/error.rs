@@ -10,15 +10,15 @@ use super::users::Problem;
 #[derive(Debug, thiserror::Error)]
 pub enum HtpasswdError {
     /// The file could not be read.
-    #[error("htpasswd file `{}`: cannot be read: {error}", path.display())]
+    #[error("cannot read the htpasswd file: {error}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system said; names the file.
         error: io::Error,
     },
     /// The file could not be written; the old one is as it was.
-    #[error("htpasswd file `{}`: cannot be written: {error}", path.display())]
+    #[error("cannot write the htpasswd file `{}`: {error}", path.display())]
     Write {
         /// The file, behind any symbolic links.
         path: PathBuf,

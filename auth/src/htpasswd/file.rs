@@ -15,14 +15,12 @@ use super::error::HtpasswdError;
 /// # Errors
 /// If it cannot be read or is not text.
 pub fn read(path: &Path) -> Result<Document, HtpasswdError> {
-    let path = || path.to_owned();
-    // Not `fs_err`: the error names the path itself.
-    let bytes = std::fs::read(path()).map_err(|error| HtpasswdError::Read {
-        path: path(),
+    let bytes = fs::read(path).map_err(|error| HtpasswdError::Read {
+        path: path.to_owned(),
         error,
     })?;
     Document::parse(&bytes).map_err(|error| HtpasswdError::Encoding {
-        path: path(),
+        path: path.to_owned(),
         error,
     })
 }
@@ -56,7 +54,7 @@ fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
     };
     let mut file = NamedTempFile::with_prefix_in(".htpasswd-", directory)?;
     file.write_all(content)?;
-    match std::fs::metadata(target) {
+    match fs::metadata(target) {
         Ok(old) => keep_owner_and_mode(file.as_file(), &old)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -64,7 +62,7 @@ fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
     // Until then the new name may be lost, if not the old content.
-    std::fs::File::open(directory)?.sync_all()
+    fs::File::open(directory)?.sync_all()
 }
 
 fn keep_owner_and_mode(file: &std::fs::File, old: &std::fs::Metadata) -> io::Result<()> {
@@ -93,4 +91,94 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many symbolic links"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::parse(text.as_bytes()).unwrap()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_new_file_is_for_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("htpasswd");
+        write(&path, &document("alice:x\n")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "alice:x\n");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(read(&path).unwrap(), document("alice:x\n"));
+    }
+
+    #[test]
+    fn an_old_file_keeps_its_mode_and_leaves_nothing_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("htpasswd");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        write(&path, &document("alice:x\n")).unwrap();
+        assert_eq!(mode(&path), 0o640);
+        let names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["htpasswd"]);
+    }
+
+    #[test]
+    fn links_stay_links() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("data")).unwrap();
+        symlink("data/users", at("middle")).unwrap();
+        symlink(at("middle"), at("link")).unwrap();
+        // The first time the target is not there yet.
+        for text in ["alice:x\n", "bob:y\n"] {
+            write(&at("link"), &document(text)).unwrap();
+            assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(at("data/users")).unwrap(), text);
+        }
+        symlink("loop", at("loop")).unwrap();
+        let error = write(&at("loop"), &document("")).unwrap_err();
+        assert!(
+            error.to_string().ends_with("too many symbolic links"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_way_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("htpasswd");
+        let error = read(&path).unwrap_err();
+        let shown = path.display();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot read the htpasswd file: failed to open file `{shown}`: \
+                 No such file or directory (os error 2)"
+            )
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            format!("make it: tidegate htpasswd -B -c {shown} USER")
+        );
+        fs::write(&path, b"a:b\nj\xfcrgen:x\n").unwrap();
+        assert_eq!(
+            read(&path).unwrap_err().to_string(),
+            format!("htpasswd file `{shown}`, line 2: expected UTF-8, found the byte 0xfc")
+        );
+        let nowhere = directory.path().join("no/such/htpasswd");
+        assert!(matches!(
+            write(&nowhere, &document("")),
+            Err(HtpasswdError::Write { .. })
+        ));
+    }
 }

@@ -147,10 +147,14 @@ impl Users {
         &self.problems
     }
 
-    /// Stands in for users who do not exist, so that refusing them takes as
-    /// long as refusing the others. Its hash matches no password.
-    pub(crate) fn decoy(&self) -> &Arc<User> {
-        &self.decoy
+    /// Finds a user, or one whose hash matches no password and who stands in
+    /// for those who do not exist: refusing them then takes as long as refusing
+    /// the others. Tells which of the two it is.
+    pub(crate) fn find_or_decoy(&self, name: &str) -> (&Arc<User>, bool) {
+        match self.find(name) {
+            Some(user) => (user, true),
+            None => (&self.decoy, false),
+        }
     }
 }
 
@@ -205,4 +209,138 @@ fn usual_cost<'a>(users: impl Iterator<Item = &'a Arc<User>>) -> u32 {
         .into_iter()
         .max_by_key(|&(cost, count)| (count, cost))
         .map_or(Cost::DEFAULT.value(), |(cost, _)| cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hash::Scheme;
+
+    const SECRET: &str = "$2y$04$LVMALMZ72RPQ9fQPPnXAkudnbt4wOJl6J/gghBtEHJp17Hv5/3QQC";
+
+    fn users(text: &str) -> Result<Users, HtpasswdError> {
+        let document = Document::parse(text.as_bytes()).unwrap();
+        Users::of(&document, Path::new("/etc/users"))
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        users(text)
+            .unwrap()
+            .problems()
+            .iter()
+            .map(Problem::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn finds_users_by_the_exact_name() {
+        let users = users(&format!(
+            "# staff\nalice:{SECRET}\n\nBob:{SECRET}:comment\n"
+        ))
+        .unwrap();
+        assert_eq!(users.len(), 2);
+        assert_eq!(users.find("Bob").unwrap().identity().name(), "Bob");
+        assert_eq!(users.find("Bob").unwrap().hash().as_str(), SECRET);
+        assert!(users.find("bob").is_none());
+        assert_eq!(users.problems(), []);
+    }
+
+    #[test]
+    fn the_first_of_two_lines_counts_even_if_it_cannot_be_checked() {
+        let text = format!("alice:{{SHA}}oPFJ\nbob:{SECRET}\nalice:{SECRET}\n");
+        let users = users(&text).unwrap();
+        assert!(users.find("alice").is_none());
+        assert_eq!(
+            problems(&text),
+            [
+                "line 1: user alice: {SHA} is not supported",
+                "line 3: user alice again; line 1 counts"
+            ]
+        );
+    }
+
+    #[test]
+    fn problems_name_line_and_user_and_the_way_out_but_no_hash() {
+        let text = format!(
+            "alice:$apr1$LpO4Fbbw$YEhTBnAVYgbhYqpYXHPBg.\nbob:hunter2\ncarol:\ndave:$2y$04$short\n:x\neve:{SECRET}"
+        );
+        let users = users(&text).unwrap();
+        assert_eq!(
+            problems(&text),
+            [
+                "line 1: user alice: apr1 is not supported",
+                "line 2: user bob: the notation of this hash is not supported",
+                "line 3: user carol: the hash is missing",
+                "line 4: user dave: the bcrypt hash is damaged",
+                "line 5: the user name is empty",
+            ]
+        );
+        assert_eq!(
+            users.problems()[0].hint().unwrap(),
+            "tidegate htpasswd -B /etc/users alice"
+        );
+        assert_eq!(users.len(), 1);
+    }
+
+    #[test]
+    fn a_line_without_a_colon_is_an_error() {
+        let error = users(&format!("alice:{SECRET}\n\nhunter2\n")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "htpasswd file `/etc/users`, line 3: expected `user:hash`, found no `:`"
+        );
+    }
+
+    #[test]
+    fn a_file_in_which_nobody_can_log_in_is_an_error() {
+        for text in ["", "# nobody\n", "\r\n"] {
+            let error = users(text).unwrap_err();
+            assert_eq!(
+                error.hint().unwrap(),
+                "add one: tidegate htpasswd -B /etc/users USER"
+            );
+        }
+        let error = users("alice:$1$salt$digest\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "htpasswd file `/etc/users`: expected at least one user who can log in, found none; \
+             line 1: user alice: md5-crypt is not supported"
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            "tidegate htpasswd -B /etc/users alice"
+        );
+    }
+
+    #[test]
+    fn the_decoy_costs_what_most_users_cost_and_matches_nothing() {
+        let at = |cost: u32| StoredHash::decoy(cost).as_str().to_owned();
+        let text = format!("a:{}\nb:{}\nc:{}\nd:{}\n", at(4), at(5), at(5), at(6));
+        let users = users(&text).unwrap();
+        let (decoy, is_known) = users.find_or_decoy("nobody");
+        assert!(!is_known);
+        assert_eq!(decoy.hash().cost(), 5);
+        assert_eq!(Scheme::of(decoy.hash().as_str()), Scheme::Bcrypt);
+        assert_eq!(
+            StoredHash::parse(decoy.hash().as_str()).as_ref(),
+            Ok(decoy.hash())
+        );
+        assert!(!decoy.hash().matches(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_never_shows_a_hash(lines in proptest::collection::vec("[a-c#: ]{0,4}:?SECRET[^\n\u{0}]{0,8}", 0..6)) {
+            let text = lines.join("\n");
+            let document = Document::parse(text.as_bytes()).unwrap();
+            let shown = match Users::of(&document, Path::new("f")) {
+                Ok(users) => format!("{users:?}{:?}", users.problems()),
+                Err(error) => format!("{error}{error:?}{:?}", error.hint()),
+            };
+            let names: String = document.users().collect();
+            prop_assert!(names.contains("SECRET") || !shown.contains("SECRET"), "{}", shown);
+        }
+    }
 }
