@@ -33,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
             // A context chosen by the user would win over the address.
             .env_remove("DOCKER_CONTEXT"),
     );
-    if outcome.is_err() {
+    if matches!(outcome, Err(Error::Command { .. })) {
         say::note(&format!(
             "the end of dockerd's log:\n{}",
             daemon.service.log_tail()
@@ -102,6 +102,7 @@ impl Daemon {
             .arg(path("docker.pid"))
             .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
             .args(["--ip-forward=false", "--ip-masq=false"])
+            .arg("--log-level=warn")
             .args(more);
         say::title("starting dockerd");
         let mut service = Service::start("dockerd", &mut command, &path("dockerd.log"))?;

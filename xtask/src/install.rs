@@ -151,8 +151,8 @@ impl Manager {
             Self::Dnf => &["dnf", "install", "-y"],
             Self::Yum => &["yum", "install", "-y"],
             Self::Zypper => &["zypper", "--non-interactive", "install"],
-            Self::Pacman => &["pacman", "-Sy", "--needed", "--noconfirm"],
-            Self::Apk => &["apk", "add"],
+            Self::Pacman => &["pacman", "-S", "--needed", "--noconfirm"],
+            Self::Apk => &["apk", "add", "--update-cache"],
         }
     }
 }
@@ -287,11 +287,11 @@ mod tests {
         let plan = Plan::new(Manager::Apk, &[ABSENT]).unwrap();
         assert_eq!(
             shown(&Rights::Sudo.command(&plan.install())),
-            "sudo -n env DEBIAN_FRONTEND=noninteractive apk add one"
+            "sudo -n env DEBIAN_FRONTEND=noninteractive apk add --update-cache one"
         );
         assert_eq!(
             shown(&Rights::Root.command(&plan.install())),
-            "env DEBIAN_FRONTEND=noninteractive apk add one"
+            "env DEBIAN_FRONTEND=noninteractive apk add --update-cache one"
         );
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn versions(workspace: &Workspace) -> Result<Vec<String>, Error> {
         // nginx tells its version on standard error.
         let (out, err) = process::outputs(process::command(program).arg(option))?;
         let text = if out.is_empty() { err } else { out };
-        versions.push(text.lines().next().unwrap_or(program).trim().to_owned());
+        versions.push(version(&text).unwrap_or(program).to_owned());
     }
     Ok(versions)
 }
@@ -51,6 +51,13 @@ fn commit(workspace: &Workspace) -> String {
         |_| "not from a Git checkout".to_owned(),
         |hash| format!("commit {}", hash.trim()),
     )
+}
+
+/// The first line, without the list of libraries that some append.
+fn version(text: &str) -> Option<&str> {
+    let line = text.lines().next()?;
+    let short = line.split(" (").next().unwrap_or(line).trim();
+    (!short.is_empty()).then_some(short)
 }
 
 /// The first value of `key` in the kernel's `key : value` lines.
@@ -74,7 +81,18 @@ fn gib(size: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{gib, value};
+    use super::{gib, value, version};
+
+    #[test]
+    fn versions_are_told_without_their_libraries() {
+        let curl = "curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0\nRelease-Date: x";
+        assert_eq!(version(curl), Some("curl 7.88.1"));
+        assert_eq!(
+            version("nginx version: nginx/1.22.1\n"),
+            Some("nginx version: nginx/1.22.1")
+        );
+        assert_eq!(version(""), None);
+    }
 
     #[test]
     fn values_are_found_by_their_key() {
