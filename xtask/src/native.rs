@@ -56,13 +56,17 @@ const CMAKE: Program = Program {
     packages: Packages::Everywhere(&["cmake"]),
 };
 
-/// Asks the compiler to read a header: on some systems it comes without the
-/// C library's.
+/// Asks the compiler to read headers: on some systems it comes without the
+/// C library's, or without the kernel's, which aws-lc includes.
 fn compiler_works() -> bool {
     let words = compiler_words(variable("CC").as_deref());
     let mut compiler = Command::new(&words[0]);
-    compiler.args(&words[1..]);
-    process::succeeds(compiler.args(["-E", "-include", "stdlib.h", "-x", "c", "/dev/null"]))
+    compiler.args(&words[1..]).args(["-E", "-x", "c"]);
+    compiler.args(["-include", "stdlib.h"]);
+    if cfg!(target_os = "linux") {
+        compiler.args(["-include", "linux/random.h"]);
+    }
+    process::succeeds(compiler.arg("/dev/null"))
 }
 
 /// The compiler that the build scripts take; `CC` may hold a wrapper or flags.

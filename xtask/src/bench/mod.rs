@@ -7,7 +7,7 @@
 //! the machine falls on both.
 //!
 //! To add a case: a file in `cases/` with a type that is a
-//! [`Case`](cases::Case), and a line in [`cases::all`].
+//! [`Case`], and a line in `cases::all`.
 
 mod cases;
 mod client;
