@@ -1,1 +1,38 @@
-//! proxy
+//! The front: listeners, TLS, edge rules, and the way to a backend.
+//!
+//! [`Front::bind`] does everything that can fail before a request is served:
+//! it loads the certificates, compiles the expression and binds every socket.
+//! [`Front::serve`] accepts until its shutdown future resolves, then drains.
+//!
+//! What answers is a [`Destination`]: a [`Backend`] in this process, called
+//! without a loopback hop, or another registry behind an address.
+//!
+//! A request passes the rooms in this order: `listen` accepts it, `service`
+//! runs the phases, `edge` decides whether it may come in, and `in_process` or
+//! `forward` carries it to the destination. Only this crate names pingora.
+
+mod access_log;
+mod answer;
+mod backend;
+mod bind_error;
+mod certificates;
+mod context;
+mod edge;
+mod forward;
+mod front;
+mod in_flight;
+mod in_process;
+mod linger;
+mod listen;
+mod redirect;
+mod request_body;
+mod service;
+mod socket;
+mod tls;
+
+pub use backend::{Backend, BoxError, ClientAddress, Destination, ResponseBody};
+pub use bind_error::BindError;
+pub use certificates::{CertificateError, CertificateStore, Reloaded};
+pub use edge::BadExpression;
+pub use front::{BoundListener, Drained, Front, FrontSettings};
+pub use request_body::{BrokenOff, RequestBody};

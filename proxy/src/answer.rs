@@ -1,0 +1,244 @@
+//! The answers that the front gives by itself.
+//!
+//! All of them are complete: they have a length, and they leave the connection
+//! usable if the request's body has been read.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use serde_json::json;
+
+/// The header by which clients recognise a v2 registry (Docker Registry HTTP
+/// API V2, "API Version Check").
+pub(crate) const API_VERSION: HeaderName =
+    HeaderName::from_static("docker-distribution-api-version");
+const REGISTRY_2_0: HeaderValue = HeaderValue::from_static("registry/2.0");
+
+/// Whether `path` belongs to the registry's API, whose every answer says so.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.strip_prefix("/v2")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Puts the API's version on an answer to `path`, once.
+pub(crate) fn mark_api(path: &str, headers: &mut HeaderMap) {
+    if is_api(path) {
+        headers.insert(API_VERSION, REGISTRY_2_0);
+    }
+}
+
+/// An answer with the registry's error body (OCI distribution-spec, "Error
+/// Codes").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
+    }
+
+    /// 401 with the challenge that names the realm.
+    pub(crate) fn unauthorized(challenge: HeaderValue) -> Self {
+        Self {
+            header: Some((WWW_AUTHENTICATE, challenge)),
+            ..Self::new(
+                StatusCode::UNAUTHORIZED,
+                "UNAUTHORIZED",
+                "authentication required",
+            )
+        }
+    }
+
+    /// 429; the client may try again after `delay`, rounded up to seconds.
+    pub(crate) fn throttled(delay: Duration) -> Self {
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        Self {
+            header: Some((RETRY_AFTER, HeaderValue::from(seconds.max(1)))),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TOOMANYREQUESTS",
+                "too many wrong passwords; try again later",
+            )
+        }
+    }
+
+    /// 404 for clients that cannot speak to a v2 registry; they take it for
+    /// "no such registry here", as they would behind nginx.
+    pub(crate) fn client_too_old() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "UNSUPPORTED",
+            "this client cannot speak to a v2 registry; use Docker 1.6 or later",
+        )
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self {
+            header: Some((
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"),
+            )),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "UNSUPPORTED",
+                "the method is not supported",
+            )
+        }
+    }
+
+    pub(crate) fn request_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "UNAVAILABLE",
+            "the request's body did not arrive in time",
+        )
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "UNKNOWN",
+            "internal error; the server's log has the cause",
+        )
+    }
+
+    pub(crate) fn bad_gateway() -> Self {
+        Self::new(
+            StatusCode::BAD_GATEWAY,
+            "UNAVAILABLE",
+            "the registry behind this proxy cannot be reached",
+        )
+    }
+
+    pub(crate) fn gateway_timeout() -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "UNAVAILABLE",
+            "the registry behind this proxy did not answer in time",
+        )
+    }
+
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            header: None,
+        }
+    }
+
+    /// Writes the answer to the client, unless an answer has begun already.
+    pub(crate) async fn send(self, session: &mut Session) -> pingora::Result<()> {
+        if session
+            .response_written()
+            .is_some_and(|written| !written.status.is_informational())
+        {
+            return Ok(());
+        }
+        let request = session.req_header();
+        let bodiless = request.method == Method::HEAD;
+        let (header, body) = self.into_parts(request.uri.path());
+        session
+            .write_response_header(Box::new(header), bodiless)
+            .await?;
+        let body = (!bodiless).then_some(body);
+        session.write_response_body(body, true).await
+    }
+
+    fn into_parts(self, path: &str) -> (ResponseHeader, Bytes) {
+        let mut body = json!({
+            "errors": [{ "code": self.code, "message": self.message, "detail": null }]
+        })
+        .to_string();
+        body.push('\n');
+
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.status = self.status;
+        let headers = &mut parts.headers;
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        mark_api(path, headers);
+        if let Some((name, value)) = self.header {
+            headers.insert(name, value);
+        }
+        (ResponseHeader::from(parts), Bytes::from(body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_api_is_recognised_by_whole_segments() {
+        for path in ["/v2", "/v2/", "/v2/library/busybox/manifests/latest"] {
+            assert!(is_api(path), "{path}");
+        }
+        for path in ["/", "/v2x", "/v20/", "/v1/search", "/V2/", "v2", ""] {
+            assert!(!is_api(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_version_replaces_what_is_there() {
+        let mut headers = HeaderMap::new();
+        headers.append(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        headers.append(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        mark_api("/v2/", &mut headers);
+        assert_eq!(headers.get_all(API_VERSION).iter().count(), 1);
+    }
+
+    #[test]
+    fn a_refusal_has_the_registrys_body_and_headers() {
+        let challenge = HeaderValue::from_static("Basic realm=\"x\"");
+        let (header, body) = Answer::unauthorized(challenge).into_parts("/v2/");
+        assert_eq!(header.status, 401);
+        assert_eq!(header.headers[WWW_AUTHENTICATE], "Basic realm=\"x\"");
+        assert_eq!(header.headers[API_VERSION], "registry/2.0");
+        assert_eq!(
+            header.headers[CONTENT_TYPE],
+            "application/json; charset=utf-8"
+        );
+        assert_eq!(header.headers[CONTENT_LENGTH], body.len().to_string());
+        assert!(body.ends_with(b"\n"));
+        let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            json,
+            json!({"errors": [{"code": "UNAUTHORIZED", "message": "authentication required", "detail": null}]})
+        );
+    }
+
+    #[test]
+    fn outside_the_api_nothing_claims_to_be_it() {
+        let (header, _) = Answer::internal().into_parts("/metrics");
+        assert!(!header.headers.contains_key(API_VERSION));
+    }
+
+    #[test]
+    fn delays_are_rounded_up_to_whole_seconds() {
+        let after = |delay| {
+            let (header, _) = Answer::throttled(delay).into_parts("/v2/");
+            header.headers[RETRY_AFTER].to_str().unwrap().to_owned()
+        };
+        assert_eq!(after(Duration::ZERO), "1");
+        assert_eq!(after(Duration::from_millis(1200)), "2");
+        assert_eq!(after(Duration::from_secs(60)), "60");
+    }
+}

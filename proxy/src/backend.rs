@@ -1,0 +1,48 @@
+//! What answers the requests that passed the edge.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use tidegate_config::Forward;
+
+use crate::request_body::RequestBody;
+
+/// Any error of a body.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a [`Backend`]'s response. An error in it cuts the response, so
+/// that the client never takes a part for the whole.
+pub type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Where requests go that passed the edge.
+pub enum Destination {
+    /// To a backend in this process.
+    InProcess(Arc<dyn Backend>),
+    /// To another registry.
+    Forward(Forward),
+}
+
+/// A registry in this process.
+///
+/// The request's URI is absolute: scheme and authority are those by which the
+/// client reached the front, also through trusted proxies. `Authorization`,
+/// `X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Expect` and the hop-by-hop
+/// fields have been dealt with and are gone. The extensions hold the
+/// [`ClientAddress`] and, if passwords are checked, the
+/// [`tidegate_auth::Identity`].
+///
+/// `Expect: 100-continue` is answered when the request's body is first polled.
+/// A body that is dropped unread costs the client nothing but its connection.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Answers one request. A panic becomes a 500 and is logged.
+    async fn call(&self, request: http::Request<RequestBody>) -> http::Response<ResponseBody>;
+}
+
+/// The address of the client that sent the request, found among the request's
+/// extensions: the socket's peer, or what trusted proxies said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);

@@ -1,0 +1,108 @@
+//! Why the front cannot start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::certificates::CertificateError;
+use crate::edge::BadExpression;
+
+/// The front cannot start. Nothing has been served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// There is nothing to listen on.
+    #[error("no listener is configured")]
+    NoListener,
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A listener speaks TLS and there is no certificate.
+    #[error("the listener on {address} speaks TLS, but no certificate is configured")]
+    NoCertificate {
+        /// The listener's address.
+        address: SocketAddr,
+    },
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// TLS itself cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[source] rustls::Error),
+    /// The expression for user agents is none.
+    #[error(transparent)]
+    RefusedUserAgents(#[from] BadExpression),
+    /// The upstream's socket cannot be connected to.
+    #[error("`{}` cannot be the path of a Unix socket: {source}", path.display())]
+    UpstreamSocket {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+}
+
+impl BindError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoListener => Some("add a [[listener]] with an `address`".to_owned()),
+            Self::Listen { address, source } => {
+                let port = address.port();
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => Some(format!(
+                        "`ss -ltnp 'sport = :{port}'` shows what listens there; stop it, or listen on \
+                         another port"
+                    )),
+                    io::ErrorKind::PermissionDenied if port < 1024 => Some(format!(
+                        "ports below 1024 need a privilege: listen on another one, or grant \
+                         CAP_NET_BIND_SERVICE (in a systemd unit, \
+                         `AmbientCapabilities=CAP_NET_BIND_SERVICE`) for {port}"
+                    )),
+                    io::ErrorKind::AddrNotAvailable => Some(format!(
+                        "no interface of this machine has {}; 0.0.0.0 or [::] listens on all of them",
+                        address.ip()
+                    )),
+                    _ => None,
+                }
+            }
+            Self::NoCertificate { .. } => Some(
+                "add a [[certificate]] with `cert` and `key`, or let `tidegate up` make one"
+                    .to_owned(),
+            ),
+            Self::Certificate(error) => error.hint(),
+            Self::Tls(_) | Self::RefusedUserAgents(_) | Self::UpstreamSocket { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_fit_the_failure() {
+        let listen = |kind: io::ErrorKind, address: &str| BindError::Listen {
+            address: address.parse().unwrap(),
+            source: kind.into(),
+        };
+        let hint = |error: BindError| error.hint().unwrap();
+        assert!(hint(listen(io::ErrorKind::AddrInUse, "0.0.0.0:5043")).contains("sport = :5043"));
+        assert!(
+            hint(listen(io::ErrorKind::PermissionDenied, "0.0.0.0:443"))
+                .contains("CAP_NET_BIND_SERVICE")
+        );
+        assert!(
+            listen(io::ErrorKind::PermissionDenied, "0.0.0.0:5043")
+                .hint()
+                .is_none()
+        );
+        assert!(hint(listen(io::ErrorKind::AddrNotAvailable, "192.0.2.1:1")).contains("192.0.2.1"));
+    }
+}

@@ -1,0 +1,39 @@
+//! What is known of one request while it is being served.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use tidegate_auth::Identity;
+
+use crate::edge::Origin;
+use crate::in_flight::Guard;
+
+/// Travels with a request through the phases.
+pub(crate) struct RequestContext {
+    pub(crate) started: Instant,
+    /// The address to log and to throttle.
+    pub(crate) client: Option<IpAddr>,
+    /// By which name the client reached the front; set once it is known.
+    pub(crate) origin: Option<Origin>,
+    /// Who asks, if passwords are checked and this one was right.
+    pub(crate) identity: Option<Identity>,
+    /// What another registry answered.
+    pub(crate) upstream_status: Option<u16>,
+    /// How often connecting to another registry has failed.
+    pub(crate) failed_connects: u32,
+    _in_flight: Guard,
+}
+
+impl RequestContext {
+    pub(crate) fn new(in_flight: Guard) -> Self {
+        Self {
+            started: Instant::now(),
+            client: None,
+            origin: None,
+            identity: None,
+            upstream_status: None,
+            failed_connects: 0,
+            _in_flight: in_flight,
+        }
+    }
+}

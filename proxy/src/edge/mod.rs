@@ -1,0 +1,10 @@
+//! The rules that a request meets before a backend sees it.
+
+mod credentials;
+mod origin;
+mod user_agent;
+
+pub(crate) use credentials::Gate;
+pub(crate) use origin::{FORWARDING_HEADERS, Origin, TrustedProxies, parse_authority};
+pub use user_agent::BadExpression;
+pub(crate) use user_agent::RefusedUserAgents;

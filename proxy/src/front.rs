@@ -1,0 +1,349 @@
+//! The front itself: bound first, then served, then drained.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
+use pingora::listeners::tls::Acceptor;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::proxy::{HttpProxy, ProxyHttp};
+use pingora::server::ShutdownWatch;
+use pingora::server::configuration::ServerConf;
+use socket2::Socket;
+use tidegate_auth::Verifier;
+use tidegate_config::{AccessLog, CertificateFiles, Edge, Listener, Protocol, Upstream};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error};
+
+use crate::backend::Destination;
+use crate::bind_error::BindError;
+use crate::certificates::CertificateStore;
+use crate::edge::{Gate, RefusedUserAgents, TrustedProxies};
+use crate::forward::{Forwarder, TRIES};
+use crate::in_flight::InFlight;
+use crate::listen::{self, Server};
+use crate::redirect::Redirector;
+use crate::service::{KEEP_ALIVE_SECONDS, Route, Service};
+use crate::tls;
+
+/// Bytes of one upload that may be on their way to us (RFC 9113, section 6.9):
+/// at 64 KiB, the default, a client 20 ms away could send 3 MiB/s at most.
+const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+/// The same for all uploads of a connection.
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// Bytes of one answer that may wait in memory for the connection.
+const SEND_BUFFER: usize = 1024 * 1024;
+/// The largest frame a client may send. Larger than the 16 KiB of the default,
+/// and as large as what one read of the socket brings.
+const FRAME: u32 = 64 * 1024;
+
+/// Once nothing is served any more, how long connections may take to close: an
+/// HTTP/2 client is told to go (RFC 9113, section 6.8) and may not listen.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What a front needs to know.
+#[derive(Debug, Clone)]
+pub struct FrontSettings {
+    /// Where to listen, and what to speak there.
+    pub listeners: Vec<Listener>,
+    /// For the listeners that speak TLS; the first is the default.
+    pub certificates: Vec<CertificateFiles>,
+    /// The rules that requests meet.
+    pub edge: Edge,
+    /// How requests are logged.
+    pub access_log: AccessLog,
+    /// How long requests in flight may go on once shutdown has begun.
+    pub drain_timeout: Duration,
+}
+
+/// A front that listens, and serves nobody yet.
+pub struct Front {
+    sockets: Vec<(Socket, BoundListener)>,
+    certificates: Arc<CertificateStore>,
+    acceptor: Arc<Acceptor>,
+    proxy: Arc<HttpProxy<Service>>,
+    in_flight: Arc<InFlight>,
+    access_log: AccessLog,
+    drain_timeout: Duration,
+}
+
+/// Where a front listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundListener {
+    /// The address, with the port that the system chose if it was left to it.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// How a front ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Requests that were still being served when `drain_timeout` was over.
+    pub cut: usize,
+}
+
+impl Front {
+    /// Loads and checks the certificates, compiles the expression and binds
+    /// every socket. What can fail fails here, before anything is served.
+    ///
+    /// Without a verifier, nobody is asked for a password.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn bind(
+        settings: FrontSettings,
+        auth: Option<Arc<Verifier>>,
+        destination: Destination,
+    ) -> Result<Self, BindError> {
+        let provider = tls::provider();
+        // pingora makes a connector for TLS upstreams, which nothing here uses,
+        // and for it installs ring as the process's provider if there is none.
+        // Failing means that there is one.
+        let _ = (*provider).clone().install_default();
+
+        let listeners = &settings.listeners;
+        if listeners.is_empty() {
+            return Err(BindError::NoListener);
+        }
+        let speaks_tls = |listener: &&Listener| listener.protocol == Protocol::Https;
+        if let Some(Listener { address, .. }) = listeners.iter().find(speaks_tls)
+            && settings.certificates.is_empty()
+        {
+            return Err(BindError::NoCertificate { address: *address });
+        }
+        let certificates = CertificateStore::load(&settings.certificates, Arc::clone(&provider))?;
+        let certificates = Arc::new(certificates);
+        let config = tls::server_config(Arc::clone(&certificates) as _, provider);
+        let acceptor = Acceptor::from_server_config(Arc::new(config.map_err(BindError::Tls)?));
+
+        let in_flight = Arc::new(InFlight::default());
+        let service = Service {
+            refused: RefusedUserAgents::compile(settings.edge.refused_user_agents.as_deref())?,
+            proxies: TrustedProxies::new(settings.edge.trusted_proxies),
+            gate: Gate::new(auth),
+            route: route(destination)?,
+            access_log: settings.access_log,
+            in_flight: Arc::clone(&in_flight),
+        };
+
+        let sockets = listeners
+            .iter()
+            .map(|listener| {
+                let socket = listen::bind(listener, listeners)?;
+                let bound = BoundListener {
+                    address: local_address(&socket, listener.address)?,
+                    protocol: listener.protocol,
+                };
+                Ok((socket, bound))
+            })
+            .collect::<Result<_, BindError>>()?;
+
+        Ok(Self {
+            sockets,
+            certificates,
+            acceptor: Arc::new(acceptor),
+            proxy: proxy(service),
+            in_flight,
+            access_log: settings.access_log,
+            drain_timeout: settings.drain_timeout,
+        })
+    }
+
+    /// Where the front listens, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<BoundListener> {
+        self.sockets.iter().map(|(_, bound)| *bound).collect()
+    }
+
+    /// The certificates, to be reloaded while the front serves.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<CertificateStore> {
+        Arc::clone(&self.certificates)
+    }
+
+    /// Serves until `shutdown` resolves. Then nothing more is accepted, idle
+    /// connections are closed, and requests in flight have `drain_timeout` to
+    /// finish.
+    ///
+    /// Must be awaited in a multi-threaded tokio runtime with I/O and time.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Drained {
+        let stop = CancellationToken::new();
+        let cut = CancellationToken::new();
+        let (closing, watch) = watch::channel(false);
+        let connections = TaskTracker::new();
+        let loops = TaskTracker::new();
+        let mut redirectors = Vec::new();
+
+        for (socket, bound) in self.sockets {
+            let serving = Serving {
+                shutdown: watch.clone(),
+                cut: cut.clone(),
+                connections: connections.clone(),
+                stop: stop.clone(),
+                loops: loops.clone(),
+                bound,
+            };
+            match bound.protocol {
+                Protocol::Https => {
+                    let acceptor = Some(Arc::clone(&self.acceptor));
+                    serving.start(socket, Arc::clone(&self.proxy), acceptor);
+                }
+                Protocol::Http => serving.start(socket, Arc::clone(&self.proxy), None),
+                Protocol::RedirectToHttps { port } => {
+                    let redirector = proxy(Redirector {
+                        port,
+                        access_log: self.access_log,
+                        in_flight: Arc::clone(&self.in_flight),
+                    });
+                    redirectors.push(Arc::clone(&redirector));
+                    serving.start(socket, redirector, None);
+                }
+            }
+        }
+
+        shutdown.await;
+        stop.cancel();
+        loops.close();
+        loops.wait().await;
+        // HTTP/2 clients are told to go; connections that wait for their next
+        // request are closed.
+        closing.send_replace(true);
+        self.proxy.http_cleanup().await;
+        for redirector in redirectors {
+            redirector.http_cleanup().await;
+        }
+
+        let deadline = Instant::now() + self.drain_timeout;
+        connections.close();
+        let ended = timeout_at(deadline, async {
+            loop {
+                self.in_flight.idle().await;
+                // A client may still begin a request that crossed our farewell.
+                if timeout(FAREWELL, connections.wait()).await.is_ok()
+                    || self.in_flight.count() == 0
+                {
+                    return;
+                }
+            }
+        });
+        let drained = match ended.await {
+            Ok(()) => Drained { cut: 0 },
+            Err(_) => Drained {
+                cut: self.in_flight.count(),
+            },
+        };
+        cut.cancel();
+        connections.wait().await;
+        debug!(requests.cut = drained.cut, "the front has drained");
+        drained
+    }
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front")
+            .field("addresses", &self.addresses())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one accept loop shares with the others.
+struct Serving {
+    shutdown: ShutdownWatch,
+    cut: CancellationToken,
+    connections: TaskTracker,
+    stop: CancellationToken,
+    loops: TaskTracker,
+    bound: BoundListener,
+}
+
+impl Serving {
+    fn start<A: ServerApp + Send + Sync + 'static>(
+        self,
+        socket: Socket,
+        app: Arc<A>,
+        acceptor: Option<Arc<Acceptor>>,
+    ) {
+        let server = Server {
+            app,
+            acceptor,
+            shutdown: self.shutdown,
+            cut: self.cut,
+            connections: self.connections,
+        };
+        match server.accept(socket, self.stop) {
+            Ok(accepting) => {
+                self.loops.spawn(accepting);
+            }
+            // Registering with the runtime fails only when the system is out of
+            // resources; the other listeners go on.
+            Err(error) => {
+                error!(listener.address = %self.bound.address, %error, "not serving");
+            }
+        }
+    }
+}
+
+fn route(destination: Destination) -> Result<Route, BindError> {
+    Ok(match destination {
+        Destination::InProcess(backend) => Route::InProcess(backend),
+        Destination::Forward(settings) => {
+            let path = match &settings.to {
+                Upstream::Unix(path) => path.clone(),
+                Upstream::Http { .. } => std::path::PathBuf::new(),
+            };
+            let forwarder = Forwarder::new(settings)
+                .map_err(|source| BindError::UpstreamSocket { path, source })?;
+            Route::Forward(forwarder)
+        }
+    })
+}
+
+fn local_address(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, BindError> {
+    let address = socket.local_addr().map_err(|source| BindError::Listen {
+        address: asked,
+        source,
+    })?;
+    // A socket bound to an internet address has one.
+    Ok(address.as_socket().unwrap_or(asked))
+}
+
+/// A pingora application around `service`.
+fn proxy<S>(service: S) -> Arc<HttpProxy<S>>
+where
+    S: ProxyHttp + Send + Sync + 'static,
+    S::CTX: Send + Sync,
+{
+    let conf = ServerConf {
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        max_retries: TRIES,
+        // No upstream is spoken to in TLS; without this the system's roots
+        // would be loaded, and a bad `SSL_CERT_FILE` would be a panic.
+        ca_file: Some("/dev/null".to_owned()),
+        ..ServerConf::default()
+    };
+    let mut proxy = HttpProxy::new(service, Arc::new(conf));
+    let mut options = HttpServerOptions::default();
+    options.h2_idle_timeout = Some(Duration::from_secs(KEEP_ALIVE_SECONDS));
+    proxy.server_options = Some(options);
+    proxy.h2_options = Some(h2_options());
+    proxy.handle_init_modules();
+    Arc::new(proxy)
+}
+
+fn h2_options() -> H2Options {
+    let mut options = default_h2_options();
+    options
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_frame_size(FRAME);
+    options
+}

@@ -1,0 +1,234 @@
+//! Sockets, and the loop that accepts from them.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::ServerApp;
+use pingora::listeners::tls::Acceptor;
+use pingora::protocols::Stream;
+use pingora::server::ShutdownWatch;
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+use tidegate_config::Listener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use crate::bind_error::BindError;
+use crate::socket::ClientSocket;
+
+/// Connections the system may hold for us; it cuts this down to what it allows.
+const BACKLOG: i32 = 4096;
+/// A client that is this slow to shake hands is not one.
+const HANDSHAKE: Duration = Duration::from_secs(20);
+/// How long accepting rests when the system has no descriptors or memory left.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+/// When an idle connection is probed, and how often until it is given up: with
+/// the system's nine probes, a peer that vanished is noticed after four minutes.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_secs(20);
+
+/// Binds one listener. `[::]` listens for IPv4 as well, unless another of
+/// `listeners` claims the same port there.
+pub(crate) fn bind(listener: &Listener, listeners: &[Listener]) -> Result<Socket, BindError> {
+    let address = listener.address;
+    open(address, v6_only(address, listeners))
+        .map_err(|source| BindError::Listen { address, source })
+}
+
+fn v6_only(address: SocketAddr, listeners: &[Listener]) -> bool {
+    let claims_v4 = |other: &Listener| {
+        other.address.is_ipv4() && other.address.port() == address.port() && address.port() != 0
+    };
+    listeners.iter().any(claims_v4)
+}
+
+fn open(address: SocketAddr, v6_only: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.ip() == IpAddr::from([0u16; 8]) {
+        // The default is the system's, and differs from one to the next.
+        socket.set_only_v6(v6_only)?;
+    }
+    // Connections of a process that has just ended do not bar its successor.
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit this.
+    let probes = TcpKeepalive::new()
+        .with_time(PROBE_AFTER)
+        .with_interval(PROBE_EVERY);
+    socket.set_tcp_keepalive(&probes)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// What is done with the connections of one listener.
+pub(crate) struct Server<A> {
+    pub(crate) app: Arc<A>,
+    /// For listeners that speak TLS.
+    pub(crate) acceptor: Option<Arc<Acceptor>>,
+    pub(crate) shutdown: ShutdownWatch,
+    /// Cuts connections that have not ended by themselves.
+    pub(crate) cut: CancellationToken,
+    pub(crate) connections: TaskTracker,
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Server<A> {
+    /// Accepts from `socket` until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// If the runtime cannot watch the socket.
+    pub(crate) fn accept(
+        self,
+        socket: Socket,
+        stop: CancellationToken,
+    ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+        let listener = TcpListener::from_std(socket.into())?;
+        let server = Arc::new(self);
+        Ok(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = server.accept_from(&listener) => {}
+            }
+        })
+    }
+
+    async fn accept_from(self: &Arc<Self>, listener: &TcpListener) {
+        let mut exhausted = false;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    exhausted = false;
+                    let server = Arc::clone(self);
+                    self.connections.spawn(async move {
+                        let cut = server.cut.clone();
+                        tokio::select! {
+                            biased;
+                            () = cut.cancelled() => {}
+                            () = server.converse(stream, peer) => {}
+                        }
+                    });
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    // Once for each spell of it, not for each try.
+                    if !exhausted {
+                        warn!(%error, "no connection can be accepted; is `ulimit -n` too low?");
+                    }
+                    exhausted = true;
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+                // The client went while it waited: its loss.
+                Err(error) => debug!(%error, "a connection was lost before it was accepted"),
+            }
+        }
+    }
+
+    async fn converse(&self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(client.address = %peer, %error, "the connection is gone already");
+            return;
+        }
+        let socket = ClientSocket::new(stream, peer);
+        let stream: Stream = match &self.acceptor {
+            None => Box::new(socket),
+            Some(acceptor) => {
+                match tokio::time::timeout(HANDSHAKE, acceptor.tls_handshake(socket)).await {
+                    Ok(Ok(stream)) => Box::new(stream),
+                    Ok(Err(error)) => return report_handshake(peer, &error),
+                    Err(_) => {
+                        debug!(client.address = %peer, "the TLS handshake took too long");
+                        return;
+                    }
+                }
+            }
+        };
+        // Nothing comes back: `process_new` keeps a connection until its end.
+        let _ = self.app.process_new(stream, &self.shutdown).await;
+    }
+}
+
+/// `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`.
+fn is_exhaustion(error: &io::Error) -> bool {
+    const CODES: [i32; 4] = [24, 23, 105, 12];
+    error
+        .raw_os_error()
+        .is_some_and(|code| CODES.contains(&code))
+}
+
+/// One line that says who and why. Whoever connects and goes, as port scanners
+/// and health checks do, is not news.
+fn report_handshake(peer: SocketAddr, error: &pingora::Error) {
+    let text = error.to_string();
+    let reason = handshake_reason(&text);
+    if ["eof", "reset by peer", "Broken pipe"]
+        .iter()
+        .any(|quiet| reason.contains(quiet))
+    {
+        debug!(client.address = %peer, reason, "the client left during the TLS handshake");
+    } else {
+        info!(client.address = %peer, reason, "the TLS handshake failed");
+    }
+}
+
+/// What rustls said, without the layers around it.
+fn handshake_reason(text: &str) -> &str {
+    let reason = text.rsplit("error: ").next().unwrap_or(text);
+    reason.lines().next().unwrap_or(reason).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_config::Protocol;
+
+    use super::*;
+
+    fn listener(address: &str) -> Listener {
+        Listener {
+            address: address.parse().unwrap(),
+            protocol: Protocol::Http,
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_at_once() {
+        let first = listener("127.0.0.1:0");
+        let socket = bind(&first, &[first]).unwrap();
+        let taken = socket.local_addr().unwrap().as_socket().unwrap();
+        let second = listener(&taken.to_string());
+        let error = bind(&second, &[second]).err().unwrap();
+        assert!(error.to_string().contains(&taken.to_string()), "{error}");
+        assert!(error.hint().unwrap().contains(&taken.port().to_string()));
+    }
+
+    #[test]
+    fn the_v6_wildcard_leaves_ipv4_to_whoever_claims_it() {
+        let wildcard = listener("[::]:5043");
+        let listeners = |other| [wildcard, listener(other)];
+        assert!(!v6_only(wildcard.address, &[wildcard]));
+        assert!(v6_only(wildcard.address, &listeners("0.0.0.0:5043")));
+        assert!(v6_only(wildcard.address, &listeners("127.0.0.1:5043")));
+        assert!(!v6_only(wildcard.address, &listeners("0.0.0.0:80")));
+        assert!(!v6_only("[::]:0".parse().unwrap(), &listeners("0.0.0.0:0")));
+    }
+
+    #[test]
+    fn the_reason_is_what_rustls_said() {
+        assert_eq!(
+            handshake_reason(
+                " TLSHandshakeFailure context: TLS accept() failed: TLSHandshakeFailure context: \
+                 tls connect error: received fatal alert: UnknownCA cause: x"
+            ),
+            "received fatal alert: UnknownCA cause: x"
+        );
+        assert_eq!(handshake_reason("plain"), "plain");
+    }
+
+    #[test]
+    fn exhaustion_is_told_from_a_lost_client() {
+        assert!(is_exhaustion(&io::Error::from_raw_os_error(24)));
+        assert!(!is_exhaustion(&io::ErrorKind::ConnectionAborted.into()));
+    }
+}
