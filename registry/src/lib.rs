@@ -1,2 +1,3 @@
 //! registry
 pub mod oci;
+pub mod store;

@@ -30,13 +30,21 @@ pub struct Descriptor {
     /// The content's length in bytes.
     pub size: u64,
     /// Where else it can be had.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub urls: Vec<String>,
     /// What kind of artifact the content is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// Free text by key.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -45,7 +53,10 @@ impl Descriptor {
     /// not be distributed, with at least one URL to fetch it from.
     fn may_be_elsewhere(&self) -> bool {
         is_nondistributable(&self.media_type)
-            && self.urls.iter().any(|url| url.starts_with("https://") || url.starts_with("http://"))
+            && self
+                .urls
+                .iter()
+                .any(|url| url.starts_with("https://") || url.starts_with("http://"))
     }
 }
 
@@ -74,7 +85,9 @@ impl Manifest {
         }
         let document: Document = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
         if document.schema_version != 2 {
-            return Err(ManifestError::SchemaVersion { got: document.schema_version });
+            return Err(ManifestError::SchemaVersion {
+                got: document.schema_version,
+            });
         }
         let media_type = document.agreed_type(declared)?;
         document.check_shape(media_type)?;
@@ -97,7 +110,9 @@ impl Manifest {
     /// The blobs that have to be in the repository: the configuration and the
     /// layers, apart from layers that may be elsewhere.
     pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
-        self.config.iter().chain(self.layers.iter().filter(|layer| !layer.may_be_elsewhere()))
+        self.config
+            .iter()
+            .chain(self.layers.iter().filter(|layer| !layer.may_be_elsewhere()))
     }
 
     /// The manifests that an index lists.
@@ -113,7 +128,11 @@ impl Manifest {
     /// The kind of artifact: `artifactType`, or else the type of the
     /// configuration (OCI distribution-spec, "Listing Referrers").
     pub fn artifact_type(&self) -> Option<&str> {
-        let of_config = || self.config.as_ref().map(|config| config.media_type.as_str());
+        let of_config = || {
+            self.config
+                .as_ref()
+                .map(|config| config.media_type.as_str())
+        };
         self.artifact_type.as_deref().or_else(of_config)
     }
 
@@ -136,9 +155,9 @@ impl ManifestType {
         match (outline.schema_version, outline.media_type.as_deref()) {
             (2, None | Some("")) if outline.manifests => Ok(Self::OciIndex),
             (2, None | Some("")) => Ok(Self::OciManifest),
-            (2, Some(text)) => {
-                Self::named(text).ok_or_else(|| ManifestError::UnknownType { got: text.to_owned() })
-            }
+            (2, Some(text)) => Self::named(text).ok_or_else(|| ManifestError::UnknownType {
+                got: text.to_owned(),
+            }),
             (1, _) if outline.signatures => Ok(Self::DockerSchema1Signed),
             (1, _) => Ok(Self::DockerSchema1),
             (got, _) => Err(ManifestError::SchemaVersion { got }),
@@ -193,11 +212,14 @@ impl Document {
         };
         let named = ManifestType::named(text)
             .filter(|named| named.as_str() == text)
-            .ok_or_else(|| ManifestError::UnknownType { got: text.to_owned() })?;
+            .ok_or_else(|| ManifestError::UnknownType {
+                got: text.to_owned(),
+            })?;
         match declared {
-            Some(declared) if declared != named => {
-                Err(ManifestError::TypeMismatch { document: named, declared })
-            }
+            Some(declared) if declared != named => Err(ManifestError::TypeMismatch {
+                document: named,
+                declared,
+            }),
             _ => Ok(named),
         }
     }
@@ -205,12 +227,18 @@ impl Document {
     fn check_shape(&self, media_type: ManifestType) -> Result<(), ManifestError> {
         let (required, forbidden): (&[_], &[_]) = match media_type {
             ManifestType::OciManifest | ManifestType::DockerManifest => (
-                &[("config", self.config.is_some()), ("layers", self.layers.is_some())],
+                &[
+                    ("config", self.config.is_some()),
+                    ("layers", self.layers.is_some()),
+                ],
                 &[("manifests", self.manifests.is_some())],
             ),
             ManifestType::OciIndex | ManifestType::DockerList => (
                 &[("manifests", self.manifests.is_some())],
-                &[("config", self.config.is_some()), ("layers", self.layers.is_some())],
+                &[
+                    ("config", self.config.is_some()),
+                    ("layers", self.layers.is_some()),
+                ],
             ),
             ManifestType::DockerSchema1 | ManifestType::DockerSchema1Signed => {
                 return Err(ManifestError::SchemaVersion { got: 1 });
@@ -350,7 +378,11 @@ mod tests {
     ];
 
     fn sample(kind: ManifestType) -> Value {
-        if kind.is_index() { index(kind.as_str()) } else { image(kind.as_str()) }
+        if kind.is_index() {
+            index(kind.as_str())
+        } else {
+            image(kind.as_str())
+        }
     }
 
     #[test]
@@ -360,7 +392,10 @@ mod tests {
             for declared in [None, Some(kind)] {
                 let manifest = parse(&document, declared).unwrap();
                 assert_eq!(manifest.media_type(), kind);
-                assert_eq!(manifest.blobs().count(), if kind.is_index() { 0 } else { 2 });
+                assert_eq!(
+                    manifest.blobs().count(),
+                    if kind.is_index() { 0 } else { 2 }
+                );
                 assert_eq!(manifest.children().count(), usize::from(kind.is_index()));
             }
             let bytes = serde_json::to_vec(&document).unwrap();
@@ -388,11 +423,23 @@ mod tests {
     fn the_request_and_the_document_must_agree() {
         let document = image(ManifestType::OciManifest.as_str());
         let error = parse(&document, Some(ManifestType::DockerManifest)).unwrap_err();
-        assert!(matches!(error, ManifestError::TypeMismatch { .. }), "{error}");
+        assert!(
+            matches!(error, ManifestError::TypeMismatch { .. }),
+            "{error}"
+        );
 
         let shaped_as_index = without(index(""), "mediaType");
         let error = parse(&shaped_as_index, Some(ManifestType::OciManifest)).unwrap_err();
-        assert!(matches!(error, ManifestError::MixedFields { field: "manifests", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                ManifestError::MixedFields {
+                    field: "manifests",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     #[test]
@@ -403,7 +450,10 @@ mod tests {
                 false => ("manifests", json!(null)),
             };
             let error = parse(&with(sample(kind), field, value), None).unwrap_err();
-            assert!(matches!(error, ManifestError::MixedFields { .. }), "{kind}: {error}");
+            assert!(
+                matches!(error, ManifestError::MixedFields { .. }),
+                "{kind}: {error}"
+            );
         }
     }
 
@@ -415,11 +465,17 @@ mod tests {
             (ManifestType::DockerList, "manifests"),
         ] {
             let error = parse(&without(sample(kind), field), None).unwrap_err();
-            assert!(matches!(error, ManifestError::MissingField { .. }), "{kind}: {error}");
+            assert!(
+                matches!(error, ManifestError::MissingField { .. }),
+                "{kind}: {error}"
+            );
         }
         let no_size = json!({"mediaType": "x", "digest": Algorithm::Sha256.digest(b"")});
         let error = parse(&with(image(""), "config", no_size), None).unwrap_err();
-        assert!(error.to_string().contains("missing field `size`"), "{error}");
+        assert!(
+            error.to_string().contains("missing field `size`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -428,7 +484,10 @@ mod tests {
         let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
         let count = |urls: Value| {
             let layer = with(descriptor(foreign, "windows"), "urls", urls);
-            parse(&with(image(kind), "layers", json!([layer])), None).unwrap().blobs().count()
+            parse(&with(image(kind), "layers", json!([layer])), None)
+                .unwrap()
+                .blobs()
+                .count()
         };
         assert_eq!(count(json!(["https://mcr.example/layer"])), 1);
         assert_eq!(count(json!(["file:///etc/passwd"])), 2);
@@ -438,17 +497,27 @@ mod tests {
 
     #[test]
     fn an_empty_list_may_be_written_as_null() {
-        let document = with(index(ManifestType::OciIndex.as_str()), "manifests", json!(null));
+        let document = with(
+            index(ManifestType::OciIndex.as_str()),
+            "manifests",
+            json!(null),
+        );
         assert_eq!(parse(&document, None).unwrap().children().count(), 0);
         let bytes = serde_json::to_vec(&without(document, "mediaType")).unwrap();
-        assert_eq!(ManifestType::of_stored(&bytes).unwrap(), ManifestType::OciIndex);
+        assert_eq!(
+            ManifestType::of_stored(&bytes).unwrap(),
+            ManifestType::OciIndex
+        );
     }
 
     #[test]
     fn the_artifact_type_falls_back_to_that_of_the_configuration() {
         let document = image(ManifestType::OciManifest.as_str());
         let plain = parse(&document, None).unwrap();
-        assert_eq!(plain.artifact_type(), Some("application/vnd.oci.image.config.v1+json"));
+        assert_eq!(
+            plain.artifact_type(),
+            Some("application/vnd.oci.image.config.v1+json")
+        );
         let signed = parse(&with(document, "artifactType", json!("a/sig")), None).unwrap();
         assert_eq!(signed.artifact_type(), Some("a/sig"));
     }
@@ -457,18 +526,33 @@ mod tests {
     fn documents_of_the_first_schema_are_recognized_but_not_accepted() {
         let plain = br#"{"schemaVersion":1,"name":"a","fsLayers":[]}"#;
         let signed = br#"{"schemaVersion":1,"signatures":[{}]}"#;
-        assert_eq!(ManifestType::of_stored(plain).unwrap(), ManifestType::DockerSchema1);
-        assert_eq!(ManifestType::of_stored(signed).unwrap(), ManifestType::DockerSchema1Signed);
+        assert_eq!(
+            ManifestType::of_stored(plain).unwrap(),
+            ManifestType::DockerSchema1
+        );
+        assert_eq!(
+            ManifestType::of_stored(signed).unwrap(),
+            ManifestType::DockerSchema1Signed
+        );
         let error = Manifest::parse(plain, None).unwrap_err();
-        assert!(matches!(error, ManifestError::SchemaVersion { got: 1 }), "{error}");
+        assert!(
+            matches!(error, ManifestError::SchemaVersion { got: 1 }),
+            "{error}"
+        );
     }
 
     #[test]
     fn refuses_what_two_parsers_could_read_differently() {
         let twice = br#"{"schemaVersion":2,"layers":[],"layers":[]}"#;
-        assert!(matches!(Manifest::parse(twice, None), Err(ManifestError::Json(_))));
+        assert!(matches!(
+            Manifest::parse(twice, None),
+            Err(ManifestError::Json(_))
+        ));
         let trailing = br#"{"schemaVersion":2,"manifests":[]} {}"#;
-        assert!(matches!(Manifest::parse(trailing, None), Err(ManifestError::Json(_))));
+        assert!(matches!(
+            Manifest::parse(trailing, None),
+            Err(ManifestError::Json(_))
+        ));
         assert!(ManifestType::of_stored(b"").is_err());
     }
 
@@ -479,7 +563,10 @@ mod tests {
         padded.resize(MANIFEST_SIZE_LIMIT, b' ');
         assert!(Manifest::parse(&padded, None).is_ok());
         padded.push(b' ');
-        assert!(matches!(Manifest::parse(&padded, None), Err(ManifestError::TooLarge)));
+        assert!(matches!(
+            Manifest::parse(&padded, None),
+            Err(ManifestError::TooLarge)
+        ));
     }
 
     proptest! {

@@ -47,7 +47,10 @@ impl ManifestType {
     /// Finds the type that a `Content-Type` or a `mediaType` names. Parameters
     /// are ignored, and so is case (RFC 9110 §8.3.1).
     pub fn named(text: &str) -> Option<Self> {
-        let essence = text.split_once(';').map_or(text, |(essence, _)| essence).trim();
+        let essence = text
+            .split_once(';')
+            .map_or(text, |(essence, _)| essence)
+            .trim();
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str().eq_ignore_ascii_case(essence))

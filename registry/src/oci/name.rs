@@ -52,9 +52,9 @@ fn is_component(text: &str) -> bool {
     };
     is_alphanumeric(first)
         && is_alphanumeric(last)
-        && bytes
-            .split(is_alphanumeric)
-            .all(|joint| matches!(joint, b"" | b"." | b"_" | b"__") || joint.iter().all(|b| *b == b'-'))
+        && bytes.split(is_alphanumeric).all(|joint| {
+            matches!(joint, b"" | b"." | b"_" | b"__") || joint.iter().all(|b| *b == b'-')
+        })
 }
 
 /// Why a text is not a repository's name.
@@ -90,7 +90,13 @@ mod tests {
     #[test]
     fn accepts_what_people_use() {
         for name in [
-            "a", "alpine", "library/alpine", "a.b_c__d---e/f0", "0/1/2", "tags/list", "blobs/uploads",
+            "a",
+            "alpine",
+            "library/alpine",
+            "a.b_c__d---e/f0",
+            "0/1/2",
+            "tags/list",
+            "blobs/uploads",
         ] {
             assert_eq!(name.parse::<RepoName>().unwrap().as_str(), name);
         }
@@ -99,17 +105,42 @@ mod tests {
     #[test]
     fn refuses_what_could_leave_the_root_or_clash_with_the_layout() {
         for name in [
-            "", "/", "a/", "/a", "a//b", "..", "a/../b", "a/.", "_uploads", "a/_layers", "A", "a b", "a\0b",
-            "a\n", "é", "a..b", "a___b", "a._b", "a-", "-a",
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "..",
+            "a/../b",
+            "a/.",
+            "_uploads",
+            "a/_layers",
+            "A",
+            "a b",
+            "a\0b",
+            "a\n",
+            "é",
+            "a..b",
+            "a___b",
+            "a._b",
+            "a-",
+            "-a",
         ] {
-            assert_eq!(name.parse::<RepoName>(), Err(NameError::Grammar), "{name:?}");
+            assert_eq!(
+                name.parse::<RepoName>(),
+                Err(NameError::Grammar),
+                "{name:?}"
+            );
         }
     }
 
     #[test]
     fn the_longest_name_has_255_characters() {
         assert!("a".repeat(255).parse::<RepoName>().is_ok());
-        assert_eq!("a".repeat(256).parse::<RepoName>(), Err(NameError::TooLong { got: 256 }));
+        assert_eq!(
+            "a".repeat(256).parse::<RepoName>(),
+            Err(NameError::TooLong { got: 256 })
+        );
     }
 
     proptest! {

@@ -104,9 +104,15 @@ mod tests {
         assert!(matches!(digest.parse(), Ok(Reference::Digest(_))));
         assert_eq!(
             "sha256:0".parse::<Reference>(),
-            Err(ReferenceError::Digest(DigestError::Length { got: 1, expected: 64 }))
+            Err(ReferenceError::Digest(DigestError::Length {
+                got: 1,
+                expected: 64
+            }))
         );
-        assert_eq!(".hidden".parse::<Reference>(), Err(ReferenceError::Tag(TagError)));
+        assert_eq!(
+            ".hidden".parse::<Reference>(),
+            Err(ReferenceError::Tag(TagError))
+        );
     }
 
     #[test]

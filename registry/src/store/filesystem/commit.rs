@@ -1,0 +1,90 @@
+//! From an upload to a blob. Everything in here blocks.
+//!
+//! The order is what makes it safe: the bytes are checked, then durable, then
+//! in their place, then linked; only then is the upload gone. A crash in
+//! between leaves content that nobody can reach, and an upload that can be
+//! committed again or started anew.
+
+use fs_err as fs;
+
+use super::Shared;
+use super::durable;
+use super::links;
+use super::staged::Staged;
+use crate::oci::{Algorithm, Digest, RepoName};
+use crate::store::{StoreError, UploadId};
+
+/// Makes an upload a blob of the repository under `digest`.
+///
+/// A blob lies under its SHA-256 digest, whatever it was pushed by. Pushed by
+/// another, it gets two links, which both lead there.
+pub(super) fn commit(
+    shared: &Shared,
+    staged: Staged,
+    repo: &RepoName,
+    id: UploadId,
+    digest: &Digest,
+) -> Result<(), StoreError> {
+    let actual = staged.digest_by(digest.algorithm())?;
+    if actual != *digest {
+        discard(shared, staged, repo, id)?;
+        return Err(StoreError::DigestMismatch {
+            expected: *digest,
+            actual,
+        });
+    }
+    let content = staged.digest();
+    debug_assert_eq!(content.algorithm(), Algorithm::Sha256);
+
+    place(shared, &staged, &content)?;
+    links::put(
+        &shared.directories,
+        &shared.layout.layer_link(repo, &content),
+        &content,
+    )?;
+    if content != *digest {
+        links::put(
+            &shared.directories,
+            &shared.layout.layer_link(repo, digest),
+            &content,
+        )?;
+    }
+    if let Err(error) = discard(shared, staged, repo, id) {
+        // The blob is there: the client has what it asked for.
+        tracing::warn!(upload.id = %id, error = %error, "the rest of a finished upload stays behind");
+    }
+    Ok(())
+}
+
+/// Removes an upload and all that is left of it.
+pub(super) fn discard(
+    shared: &Shared,
+    staged: Staged,
+    repo: &RepoName,
+    id: UploadId,
+) -> Result<(), StoreError> {
+    let directory = shared.layout.upload(repo, id);
+    let removed = fs::remove_dir_all(&directory);
+    // The lease is given back last: whoever waits for it finds no file.
+    shared.leases.forget(id);
+    drop(staged);
+    Ok(removed?)
+}
+
+/// Moves the bytes to where content lies.
+fn place(shared: &Shared, staged: &Staged, content: &Digest) -> Result<(), StoreError> {
+    let target = shared.layout.blob_data(content);
+    if let Some(directory) = target.parent() {
+        shared.directories.ensure(directory)?;
+    }
+    // Whoever put a file of this size there had checked the same digest. A file
+    // of another size is what a crash or a full disk left: it is replaced.
+    let is_there = fs::metadata(&target)
+        .is_ok_and(|existing| existing.is_file() && existing.len() == staged.offset());
+    if is_there {
+        return Ok(durable::sync_existing(&target)?);
+    }
+    staged.sync()?;
+    fs::rename(staged.path(), &target)?;
+    Ok(durable::sync_parent(&target)?)
+}

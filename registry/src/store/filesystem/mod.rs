@@ -1,0 +1,198 @@
+//! The store on a file system, in distribution's layout.
+//!
+//! - `layout`: where everything lies
+//! - `durable`, `links`: how a change is made to last
+//! - `quick`, `frames`: how bytes are read without waiting in a thread
+//! - `blobs`, `manifests`, `walk`: what is stored, and lists of it
+//! - `uploads`, `leases`, `staged`, `writer`, `commit`: how a blob comes in
+
+mod blobs;
+mod commit;
+mod durable;
+
+mod frames;
+mod layout;
+mod leases;
+mod links;
+mod manifests;
+mod pool;
+mod quick;
+mod staged;
+#[cfg(test)]
+mod tests;
+mod uploads;
+mod walk;
+mod writer;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use moka::future::Cache;
+
+use self::durable::Directories;
+use self::frames::Pool;
+use self::layout::Layout;
+use self::leases::Leases;
+use self::manifests::RepoLocks;
+use self::pool::blocking;
+use super::{Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId};
+use crate::oci::{Digest, RepoName, Tag};
+
+/// A registry's data below one directory, as distribution keeps it.
+///
+/// Clones share everything. Several processes may use one directory; changes
+/// of one repository's tags are kept apart within a process only.
+#[derive(Clone)]
+pub struct Filesystem {
+    shared: Arc<Shared>,
+}
+
+/// What all operations of a store have in common.
+struct Shared {
+    layout: Layout,
+    directories: Directories,
+    leases: Leases,
+    locks: RepoLocks,
+    manifests: Cache<Digest, StoredManifest>,
+    frames: Arc<Pool>,
+}
+
+impl Filesystem {
+    /// Opens what lies below `root`, the directory that distribution calls
+    /// `rootdirectory`. Nothing is read or made.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                layout: Layout::new(root),
+                directories: Directories::default(),
+                leases: Leases::default(),
+                locks: RepoLocks::new(),
+                manifests: manifests::new_cache(),
+                frames: Arc::default(),
+            }),
+        }
+    }
+
+    /// Makes the directories that every registry has. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be made.
+    pub fn prepare(&self) -> io::Result<()> {
+        let Shared {
+            directories,
+            layout,
+            ..
+        } = &*self.shared;
+        directories.ensure(&layout.blobs())?;
+        directories.ensure(&layout.repositories())
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || work(&shared)).await
+    }
+}
+
+#[async_trait]
+impl Store for Filesystem {
+    async fn blob(&self, repo: &RepoName, digest: &Digest) -> Result<Box<dyn Blob>, StoreError> {
+        Ok(Box::new(blobs::open(&self.shared, repo, digest).await?))
+    }
+
+    async fn mount_blob(
+        &self,
+        from: &RepoName,
+        to: &RepoName,
+        digest: &Digest,
+    ) -> Result<(), StoreError> {
+        blobs::mount(&self.shared, from, to, digest).await
+    }
+
+    async fn delete_blob(&self, repo: &RepoName, digest: &Digest) -> Result<(), StoreError> {
+        let (repo, digest) = (repo.clone(), *digest);
+        self.blocking(move |shared| blobs::delete(shared, &repo, &digest))
+            .await
+    }
+
+    async fn begin_upload(&self, repo: &RepoName) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(uploads::begin(&self.shared, repo).await?))
+    }
+
+    async fn resume_upload(
+        &self,
+        repo: &RepoName,
+        id: UploadId,
+    ) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(uploads::resume(&self.shared, repo, id).await?))
+    }
+
+    async fn upload_offset(&self, repo: &RepoName, id: UploadId) -> Result<u64, StoreError> {
+        uploads::offset(&self.shared, repo, id).await
+    }
+
+    async fn manifest(
+        &self,
+        repo: &RepoName,
+        digest: &Digest,
+    ) -> Result<StoredManifest, StoreError> {
+        manifests::read(&self.shared, repo, digest).await
+    }
+
+    async fn tagged(&self, repo: &RepoName, tag: &Tag) -> Result<Digest, StoreError> {
+        manifests::tagged(&self.shared, repo, tag).await
+    }
+
+    async fn put_manifest(&self, repo: &RepoName, manifest: NewManifest) -> Result<(), StoreError> {
+        let repo = repo.clone();
+        self.blocking(move |shared| manifests::put(shared, &repo, &manifest))
+            .await
+    }
+
+    async fn delete_manifest(&self, repo: &RepoName, digest: &Digest) -> Result<(), StoreError> {
+        let (repo, digest) = (repo.clone(), *digest);
+        self.blocking(move |shared| manifests::delete(shared, &repo, &digest))
+            .await
+    }
+
+    async fn delete_tag(&self, repo: &RepoName, tag: &Tag) -> Result<(), StoreError> {
+        let (repo, tag) = (repo.clone(), tag.clone());
+        self.blocking(move |shared| manifests::delete_tag(shared, &repo, &tag))
+            .await
+    }
+
+    async fn referrers(
+        &self,
+        repo: &RepoName,
+        subject: &Digest,
+    ) -> Result<Vec<Digest>, StoreError> {
+        let directory = self.shared.layout.referrers(repo, subject);
+        blocking(move || walk::linked_digests(&directory)).await
+    }
+
+    async fn tags(
+        &self,
+        repo: &RepoName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Tag>, StoreError> {
+        let (repo, after) = (repo.clone(), after.map(str::to_owned));
+        self.blocking(move |shared| walk::tags(&shared.layout, &repo, after.as_deref(), limit))
+            .await
+    }
+
+    async fn repositories(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<RepoName>, StoreError> {
+        let after = after.map(str::to_owned);
+        self.blocking(move |shared| walk::repositories(&shared.layout, after.as_deref(), limit))
+            .await
+    }
+}

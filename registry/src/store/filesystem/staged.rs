@@ -1,0 +1,209 @@
+//! The bytes of an upload on disk, and their hash so far.
+//!
+//! Everything in here blocks.
+
+use std::fs::TryLockError;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use fs_err::File;
+use fs_err::os::unix::fs::FileExt;
+
+use super::leases::{Checkpoint, Lease};
+use crate::oci::{Algorithm, Digest, Hasher};
+use crate::store::{StoreError, UploadId};
+
+/// Bytes read at once when a file is hashed again.
+const REHASH_BUFFER: usize = 256 * 1024;
+
+/// An open upload: the file, and the hash of exactly the bytes in it.
+#[derive(Debug)]
+pub(super) struct Staged {
+    file: File,
+    path: PathBuf,
+    hasher: Hasher,
+    offset: u64,
+    lease: Lease,
+}
+
+impl Staged {
+    /// Takes a file up at its end. What the lease does not know the hash of is
+    /// read and hashed: nothing, as a rule; the whole file after a restart.
+    pub(super) fn open(
+        file: File,
+        path: PathBuf,
+        id: UploadId,
+        mut lease: Lease,
+    ) -> Result<Self, StoreError> {
+        // The lease keeps out other requests of this process, the lock those
+        // of other processes with the same root. Where the file system has no
+        // locks, there is no other process either that could be told apart.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(StoreError::UploadBusy(id));
+        }
+        let length = file.metadata()?.len();
+        let checkpoint = lease
+            .take()
+            .filter(|checkpoint| checkpoint.offset <= length);
+        let Checkpoint { mut hasher, offset } = checkpoint.unwrap_or_else(|| Checkpoint {
+            hasher: Hasher::new(Algorithm::Sha256),
+            offset: 0,
+        });
+        hash(&file, offset, length, &mut hasher)?;
+        Ok(Self {
+            file,
+            path,
+            hasher,
+            offset: length,
+            lease,
+        })
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// See [`Lease::closing`].
+    pub(super) fn closing(&self) -> Arc<AtomicBool> {
+        self.lease.closing()
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn append(&mut self, batch: &[Bytes]) -> Result<(), StoreError> {
+        for bytes in batch {
+            if let Err(error) = self.file.write_all_at(bytes, self.offset) {
+                // A part may have been written: the file must not be longer
+                // than what the hash has seen.
+                let _ = self.file.set_len(self.offset);
+                return Err(error.into());
+            }
+            self.hasher.update(bytes);
+            self.offset += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Makes the bytes durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        Ok(self.file.sync_data()?)
+    }
+
+    /// The SHA-256 digest of all bytes, which names the content.
+    pub(super) fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// The digest of all bytes by another algorithm: reads them all.
+    pub(super) fn digest_by(&self, algorithm: Algorithm) -> Result<Digest, StoreError> {
+        if algorithm == Algorithm::Sha256 {
+            return Ok(self.digest());
+        }
+        let mut hasher = Hasher::new(algorithm);
+        hash(&self.file, 0, self.offset, &mut hasher)?;
+        Ok(hasher.finish())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        self.lease.leave(Checkpoint {
+            hasher: self.hasher.clone(),
+            offset: self.offset,
+        });
+    }
+}
+
+fn hash(file: &File, from: u64, to: u64, hasher: &mut Hasher) -> io::Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    let mut buffer = vec![0; REHASH_BUFFER];
+    let mut at = from;
+    while at < to {
+        let wanted = usize::try_from(to - at)
+            .unwrap_or(REHASH_BUFFER)
+            .min(REHASH_BUFFER);
+        file.read_exact_at(&mut buffer[..wanted], at)?;
+        hasher.update(&buffer[..wanted]);
+        at += wanted as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::leases::Leases;
+    use super::*;
+
+    async fn open(
+        root: &tempfile::TempDir,
+        leases: &Leases,
+        id: UploadId,
+    ) -> Result<Staged, StoreError> {
+        let path = root.path().join("data");
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        Staged::open(file.unwrap(), path, id, leases.acquire(id).await?)
+    }
+
+    #[tokio::test]
+    async fn goes_on_where_it_was_left() {
+        let (root, leases, id) = (
+            tempfile::tempdir().unwrap(),
+            Leases::default(),
+            UploadId::random(),
+        );
+        open(&root, &leases, id)
+            .await
+            .unwrap()
+            .append(&[Bytes::from("ab")])
+            .unwrap();
+        let mut staged = open(&root, &leases, id).await.unwrap();
+        staged.append(&[Bytes::from("c")]).unwrap();
+        assert_eq!(staged.offset(), 3);
+        assert_eq!(staged.digest(), Algorithm::Sha256.digest(b"abc"));
+        assert_eq!(
+            staged.digest_by(Algorithm::Sha512).unwrap(),
+            Algorithm::Sha512.digest(b"abc")
+        );
+    }
+
+    #[tokio::test]
+    async fn hashes_what_it_does_not_know() {
+        let (root, id) = (tempfile::tempdir().unwrap(), UploadId::random());
+        open(&root, &Leases::default(), id)
+            .await
+            .unwrap()
+            .append(&[Bytes::from("ab")])
+            .unwrap();
+        // A new process, and then one that went on behind this one's back.
+        let leases = Leases::default();
+        let digest = open(&root, &leases, id).await.unwrap().digest();
+        assert_eq!(digest, Algorithm::Sha256.digest(b"ab"));
+        fs_err::write(root.path().join("data"), b"abcd").unwrap();
+        let digest = open(&root, &leases, id).await.unwrap().digest();
+        assert_eq!(digest, Algorithm::Sha256.digest(b"abcd"));
+        fs_err::write(root.path().join("data"), b"x").unwrap();
+        let digest = open(&root, &leases, id).await.unwrap().digest();
+        assert_eq!(digest, Algorithm::Sha256.digest(b"x"));
+    }
+
+    #[tokio::test]
+    async fn another_process_is_kept_out() {
+        let (root, id) = (tempfile::tempdir().unwrap(), UploadId::random());
+        let _writer = open(&root, &Leases::default(), id).await.unwrap();
+        let second = open(&root, &Leases::default(), id).await;
+        assert!(matches!(second, Err(StoreError::UploadBusy(_))));
+    }
+}

@@ -1,0 +1,124 @@
+//! Uploads: begun, looked at, and taken up again.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use fs_err::{self as fs, OpenOptions};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Shared;
+use super::durable::is_absent;
+use super::layout::{UPLOAD_DATA, UPLOAD_STARTED_AT};
+use super::pool::blocking;
+use super::staged::Staged;
+use super::writer::FileUpload;
+use crate::oci::RepoName;
+use crate::store::{Missing, StoreError, UploadId};
+
+/// Makes the directory of a new upload.
+///
+/// Nothing of it is synced: after a loss of power the client starts again.
+/// Only the repository's own directory is, because later commits rely on
+/// every directory that they find there.
+pub(super) async fn begin(shared: &Arc<Shared>, repo: &RepoName) -> Result<FileUpload, StoreError> {
+    let id = UploadId::random();
+    let lease = shared.leases.acquire(id).await?;
+    let (shared, repo) = (Arc::clone(shared), repo.clone());
+    let staged = blocking({
+        let (shared, repo) = (Arc::clone(&shared), repo.clone());
+        move || {
+            shared
+                .directories
+                .ensure(&shared.layout.repository(&repo))?;
+            let directory = shared.layout.upload(&repo, id);
+            fs::create_dir_all(&directory)?;
+            write_started_at(&directory.join(UPLOAD_STARTED_AT))?;
+            let data = directory.join(UPLOAD_DATA);
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&data)?;
+            Staged::open(file, data, id, lease)
+        }
+    })
+    .await?;
+    Ok(FileUpload::new(shared, repo, id, staged))
+}
+
+/// Opens the data of an upload and finds its hash.
+pub(super) async fn resume(
+    shared: &Arc<Shared>,
+    repo: &RepoName,
+    id: UploadId,
+) -> Result<FileUpload, StoreError> {
+    // Before the lease is asked for, so that nobody can hold up an upload by
+    // its identifier and the name of another repository.
+    offset(shared, repo, id).await?;
+    let lease = shared.leases.acquire(id).await?;
+    let (shared, repo) = (Arc::clone(shared), repo.clone());
+    let staged = blocking({
+        let (shared, repo) = (Arc::clone(&shared), repo.clone());
+        move || {
+            let data = shared.layout.upload(&repo, id).join(UPLOAD_DATA);
+            // Distribution makes the file with the first byte. Without the
+            // directory, creating it fails.
+            let opened = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&data);
+            match opened {
+                Err(error) if is_absent(&error) => {
+                    shared.leases.forget(id);
+                    Err(missing(&repo, id))
+                }
+                result => Staged::open(result?, data, id, lease),
+            }
+        }
+    })
+    .await?;
+    Ok(FileUpload::new(shared, repo, id, staged))
+}
+
+/// The length of what is on disk.
+pub(super) async fn offset(
+    shared: &Arc<Shared>,
+    repo: &RepoName,
+    id: UploadId,
+) -> Result<u64, StoreError> {
+    let directory = shared.layout.upload(repo, id);
+    let missing = missing(repo, id);
+    blocking(move || {
+        let data = directory.join(UPLOAD_DATA);
+        match length(&data)? {
+            Some(length) => Ok(length),
+            None if length(&directory.join(UPLOAD_STARTED_AT))?.is_some() => Ok(0),
+            None => Err(missing),
+        }
+    })
+    .await
+}
+
+fn length(path: &Path) -> Result<Option<u64>, StoreError> {
+    match fs::metadata(path) {
+        Err(error) if is_absent(&error) => Ok(None),
+        result => Ok(Some(result?.len())),
+    }
+}
+
+fn missing(repo: &RepoName, id: UploadId) -> StoreError {
+    StoreError::NotFound(Missing::Upload(repo.clone(), id))
+}
+
+fn write_started_at(path: &Path) -> Result<(), StoreError> {
+    let now = OffsetDateTime::now_utc();
+    let text = now
+        .replace_nanosecond(0)
+        .map_err(io::Error::other)
+        .and_then(|now| now.format(&Rfc3339).map_err(io::Error::other))?;
+    Ok(fs::write(path, text)?)
+}
