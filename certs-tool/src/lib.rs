@@ -1,1 +1,34 @@
-//! certs-tool
+//! Certificate authorities and the site certificates that they sign.
+//!
+//! [`make_ca`] and [`Ca::load`] give a [`Ca`]; [`Ca::issue`] a certificate for a
+//! server; [`write_pair`] puts a certificate and its key on the disk, both or
+//! neither; [`Certificate`] tells what a file holds. [`ensure_ca`] and
+//! [`ensure_site`] join these for whoever wants a pair to be there, made now or
+//! before.
+//!
+//! Private keys appear in no error, no log and no `Debug` output of this crate.
+
+mod ca;
+mod ensure;
+mod error;
+mod files;
+mod inspect;
+mod key;
+mod name;
+mod pem;
+mod site;
+mod subject;
+mod validity;
+
+#[cfg(test)]
+mod testing;
+
+pub use ca::{Ca, CaOptions, make_ca};
+pub use ensure::{Origin, ensure_ca, ensure_site};
+pub use error::CertsError;
+pub use files::{Pair, PairName, PairNameError, PairPaths, PairState, write_pair};
+pub use inspect::{Certificate, San};
+pub use key::{Key, KeyKind, UnknownKeyKind};
+pub use name::{HostName, HostNameError};
+pub use site::{Issued, SiteOptions};
+pub use subject::{Subject, SubjectError};

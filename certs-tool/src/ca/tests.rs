@@ -1,0 +1,239 @@
+use std::path::PathBuf;
+
+use time::macros::datetime;
+
+use super::*;
+use crate::testing::{CAS, openssl};
+
+const NOW: OffsetDateTime = datetime!(2026-01-31 12:00 UTC);
+
+/// A directory with the files of CAs made by openssl, as people have them.
+struct Openssl(tempfile::TempDir);
+
+impl Openssl {
+    /// `None` if there is no openssl.
+    fn ca(arguments: &[&str]) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut all = vec![
+            "req", "-x509", "-nodes", "-days", "9", "-keyout", "key", "-out", "cert",
+        ];
+        all.extend_from_slice(arguments);
+        if !arguments.contains(&"-newkey") {
+            all.extend(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+        }
+        openssl(directory.path(), &all)?;
+        Some(Self(directory))
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn load(&self) -> Result<Ca, CertsError> {
+        Ca::load(&self.at("cert"), &self.at("key"))
+    }
+
+    /// The message of the error, without the directory.
+    fn refusal(&self) -> String {
+        let shown = format!("{}/", self.0.path().display());
+        self.load().unwrap_err().to_string().replace(&shown, "")
+    }
+}
+
+#[test]
+fn a_new_ca_has_the_extensions_that_strict_clients_demand() {
+    for (kind, ca) in &*CAS {
+        let x509 = inspect::parse(ca.certificate().der()).unwrap();
+        let basic = x509.basic_constraints().unwrap().unwrap();
+        assert!(basic.critical && basic.value.ca);
+        assert_eq!(basic.value.path_len_constraint, Some(1));
+        let usage = x509.key_usage().unwrap().unwrap();
+        assert!(usage.critical);
+        assert_eq!(usage.value.to_string(), "Key Cert Sign, CRL Sign");
+        let oid = x509_parser::oid_registry::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER;
+        assert!(x509.get_extension_unique(&oid).unwrap().is_some());
+        assert!(ca.certificate().is_issued_by(ca.certificate()), "{kind}");
+    }
+}
+
+#[test]
+fn a_new_ca_is_valid_for_ten_years_from_an_hour_ago() {
+    let ca = make_ca_at(&CaOptions::default(), NOW).unwrap();
+    assert_eq!(
+        ca.certificate().not_before(),
+        datetime!(2026-01-31 11:00 UTC)
+    );
+    assert_eq!(
+        ca.certificate().not_after(),
+        datetime!(2036-01-29 12:00 UTC)
+    );
+}
+
+#[test]
+fn new_cas_differ_in_name_and_serial() {
+    let [a, b] = [(); 2].map(|()| make_ca(&CaOptions::default()).unwrap());
+    assert!(
+        a.certificate()
+            .subject()
+            .starts_with("O=Tidegate, CN=Tidegate CA ")
+    );
+    assert_ne!(a.certificate().subject(), b.certificate().subject());
+    let serial = |ca: &Ca| {
+        inspect::parse(ca.certificate().der())
+            .unwrap()
+            .raw_serial()
+            .to_vec()
+    };
+    assert_ne!(serial(&a), serial(&b));
+    for ca in [a, b] {
+        // 16 bytes, of which the first makes it positive and long.
+        assert_eq!(serial(&ca).len(), 16);
+        assert_eq!(serial(&ca)[0] & 0xc0, 0x40);
+    }
+}
+
+#[test]
+fn the_subject_is_the_one_given() {
+    let options = CaOptions {
+        subject: Some(Subject::parse("/C=DE/O=Example/CN=Example CA").unwrap()),
+        ..CaOptions::default()
+    };
+    let ca = make_ca(&options).unwrap();
+    assert_eq!(ca.certificate().subject(), "C=DE, O=Example, CN=Example CA");
+    assert_eq!(ca.certificate().issuer(), ca.certificate().subject());
+}
+
+#[test]
+fn a_ca_is_loaded_as_it_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = (directory.path().join("cert"), directory.path().join("key"));
+    let made = make_ca(&CaOptions::default()).unwrap();
+    fs_err::write(&cert, made.certificate_pem()).unwrap();
+    fs_err::write(&key, &*made.pair().key).unwrap();
+    let loaded = Ca::load(&cert, &key).unwrap();
+    assert_eq!(loaded.certificate(), made.certificate());
+    assert_eq!(loaded.pair(), made.pair());
+    assert!(!format!("{loaded:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn the_cas_of_openssl_recipes_are_loaded() {
+    for arguments in [
+        &[
+            "-subj",
+            "/C=DE/ST=Saxony/L=Dresden/O=Example/OU=IT/CN=Ümläut CA/emailAddress=a@b.example",
+            "-utf8",
+        ][..],
+        &["-subj", "/CN=rsa", "-newkey", "rsa:2048"],
+        &["-subj", "/DC=example/CN=directory"],
+    ] {
+        let Some(files) = Openssl::ca(arguments) else {
+            return;
+        };
+        files
+            .load()
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    }
+}
+
+#[test]
+fn names_that_would_come_out_changed_are_refused() {
+    for (subject, reason) in [
+        ("/OU=a/OU=b/CN=x", "an attribute that comes up twice"),
+        (
+            "/DC=com/DC=example/CN=x",
+            "an attribute that comes up twice",
+        ),
+        ("/CN=x+OU=y", "several attributes joined into one (`+`)"),
+        ("/", "no attributes"),
+    ] {
+        let Some(files) = Openssl::ca(&["-subj", subject, "-multivalue-rdn"]) else {
+            return;
+        };
+        let refusal = files.refusal();
+        assert!(
+            refusal.starts_with("`cert` cannot be used as an issuer: its subject `"),
+            "{refusal}"
+        );
+        let end = format!("` has {reason}, which cannot be written faithfully");
+        assert!(refusal.ends_with(&end), "{refusal}");
+        assert!(files.load().unwrap_err().hint().is_some());
+    }
+}
+
+#[test]
+fn certificates_that_may_not_sign_are_refused() {
+    let Some(files) = Openssl::ca(&[
+        "-subj",
+        "/CN=x",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ]) else {
+        return;
+    };
+    assert_eq!(
+        files.refusal(),
+        "`cert` cannot sign certificates: it is not a CA's (no CA:TRUE)"
+    );
+    let files = Openssl::ca(&[
+        "-subj",
+        "/CN=x",
+        "-addext",
+        "keyUsage=critical,digitalSignature",
+    ])
+    .unwrap();
+    assert_eq!(
+        files.refusal(),
+        "`cert` cannot sign certificates: its key usage lacks keyCertSign"
+    );
+}
+
+#[test]
+fn the_key_of_another_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = (directory.path().join("cert"), directory.path().join("key"));
+    fs_err::write(
+        &cert,
+        make_ca(&CaOptions::default()).unwrap().certificate_pem(),
+    )
+    .unwrap();
+    fs_err::write(&key, &*make_ca(&CaOptions::default()).unwrap().pair().key).unwrap();
+    let error = Ca::load(&cert, &key).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("`{}` is not the key of `{}`", key.display(), cert.display())
+    );
+}
+
+#[test]
+fn a_ca_outside_of_its_time_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = (directory.path().join("cert"), directory.path().join("key"));
+    let ca = make_ca_at(&CaOptions::default(), NOW).unwrap();
+    fs_err::write(&cert, ca.certificate_pem()).unwrap();
+    fs_err::write(&key, &*ca.pair().key).unwrap();
+    assert!(Ca::load_at(&cert, &key, NOW).is_ok());
+    for late_or_early in [
+        datetime!(2036-02-01 0:00 UTC),
+        datetime!(2026-01-31 10:59 UTC),
+    ] {
+        let error = Ca::load_at(&cert, &key, late_or_early).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`{}` is valid from 2026-01-31 11:00:00 UTC to 2036-01-29 12:00:00 UTC only",
+                cert.display()
+            )
+        );
+    }
+}
+
+#[test]
+fn missing_files_are_named() {
+    let nowhere = PathBuf::from("/nonexistent/root-ca.crt");
+    let error = Ca::load(&nowhere, &nowhere).unwrap_err();
+    assert!(
+        error.to_string().contains("/nonexistent/root-ca.crt"),
+        "{error}"
+    );
+}

@@ -1,0 +1,135 @@
+//! Certificates for servers, signed by a CA.
+
+use rcgen::{
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
+};
+use time::OffsetDateTime;
+
+use crate::ca::{Ca, random_serial, read_back};
+use crate::error::CertsError;
+use crate::files::Pair;
+use crate::inspect::Certificate;
+use crate::key::{Key, KeyKind};
+use crate::name::HostName;
+use crate::subject::Subject;
+use crate::validity::Validity;
+
+/// What a new site certificate is to be like.
+#[derive(Debug, Clone)]
+pub struct SiteOptions {
+    /// Every name and address that clients use; at least one. Repetitions do no
+    /// harm.
+    pub names: Vec<HostName>,
+    /// Its subject, which clients do not look at. By default the first name as
+    /// common name, or nothing if that is too long.
+    pub subject: Option<Subject>,
+    /// Its key.
+    pub key: KeyKind,
+    /// For how many days it is valid; it never outlives its CA.
+    pub days: u32,
+}
+
+impl SiteOptions {
+    /// For these names, with the default key, for 750 days: Apple's clients
+    /// accept at most 825.
+    #[must_use]
+    pub fn new(names: Vec<HostName>) -> Self {
+        Self {
+            names,
+            subject: None,
+            key: KeyKind::default(),
+            days: 750,
+        }
+    }
+}
+
+/// A site certificate that was just made.
+#[derive(Debug)]
+pub struct Issued {
+    /// The certificate alone, without the CA's, and its key. A client that
+    /// trusts the CA has its certificate; to others it would be of no use.
+    pub pair: Pair,
+    /// What it says.
+    pub certificate: Certificate,
+    /// Whether it ends sooner than asked for, because its CA does.
+    pub shortened: bool,
+}
+
+impl Ca {
+    /// Makes a key and a certificate for a server.
+    ///
+    /// The certificate is critical `CA:FALSE`, for server authentication, with a
+    /// random serial number, and valid from an hour ago for clients whose clock
+    /// is slow.
+    ///
+    /// # Errors
+    /// If there is no name, the lifetime is out of range, the CA is not valid
+    /// now, or the cryptographic library fails.
+    pub fn issue(&self, options: &SiteOptions) -> Result<Issued, CertsError> {
+        self.issue_at(options, OffsetDateTime::now_utc())
+    }
+
+    pub(crate) fn issue_at(
+        &self,
+        options: &SiteOptions,
+        now: OffsetDateTime,
+    ) -> Result<Issued, CertsError> {
+        let first = options.names.first().ok_or(CertsError::NoNames)?;
+        self.certificate().check_valid_at(now, "the CA")?;
+        let wanted = Validity::new(now, options.days)?;
+        let validity = wanted.within(self.certificate().validity());
+        let key = Key::generate(options.key)?;
+
+        let mut params = CertificateParams::default();
+        params.serial_number = Some(random_serial());
+        params.not_before = validity.not_before;
+        params.not_after = validity.not_after;
+        params.distinguished_name = match &options.subject {
+            Some(subject) => subject.to_distinguished_name(),
+            None => Subject::of_common_name(&first.to_string())
+                .map_or_else(DistinguishedName::new, |s| s.to_distinguished_name()),
+        };
+        params.subject_alt_names = alternative_names(&options.names)?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if key.is_rsa() {
+            params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+
+        let made = params
+            .signed_by(key.pair(), &self.issuer)
+            .map_err(CertsError::crypto("sign the site's certificate"))?;
+        Ok(Issued {
+            certificate: read_back(made.der())?,
+            shortened: validity.not_after < wanted.not_after,
+            pair: Pair {
+                certificate: made.pem(),
+                key: key.into_parts().1,
+            },
+        })
+    }
+}
+
+/// In the order given, each once.
+fn alternative_names(names: &[HostName]) -> Result<Vec<SanType>, CertsError> {
+    let mut all = Vec::new();
+    for name in names {
+        let san = match (name.as_ip(), name.as_dns()) {
+            (Some(address), _) => SanType::IpAddress(address),
+            (None, name) => SanType::DnsName(
+                name.unwrap_or_default()
+                    .try_into()
+                    .map_err(CertsError::crypto("write a name into the certificate"))?,
+            ),
+        };
+        if !all.contains(&san) {
+            all.push(san);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;
