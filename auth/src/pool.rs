@@ -83,6 +83,14 @@ impl Pool {
             _place: place,
         })
     }
+
+    /// Takes every seat, so that whoever comes has to wait, until dropped.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self) -> OwnedSemaphorePermit {
+        let all = u32::try_from(self.running.available_permits()).unwrap();
+        let running = Arc::clone(&self.running);
+        running.try_acquire_many_owned(all).unwrap()
+    }
 }
 
 impl Places {
