@@ -90,7 +90,12 @@ impl Upload {
             Step::Moved => {}
             Step::Wanted => {
                 self.awaits_continue = false;
-                session.write_continue_response().await?;
+                // pingora takes any header written before the body's end, and
+                // this interim one too, for a reason to close the connection.
+                session.set_close_on_response_before_downstream_finish(false);
+                let written = session.write_continue_response().await;
+                session.set_close_on_response_before_downstream_finish(true);
+                written?;
             }
             Step::Over => self.sender = None,
         }

@@ -1,0 +1,10 @@
+//! The front as its clients and its backends see it: over real sockets, with
+//! real TLS.
+
+mod access_log;
+mod drain;
+mod edge;
+mod forward;
+mod in_process;
+mod support;
+mod tls;
