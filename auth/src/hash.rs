@@ -180,7 +180,7 @@ impl Cost {
     pub const MIN: Self = Self(4);
     /// The most that Apache's htpasswd takes: about ten seconds a password.
     pub const MAX: Self = Self(17);
-    /// About fifty milliseconds. Apache's default of 5 keeps a server fast that
+    /// Tens of milliseconds. Apache's default of 5 keeps a server fast that
     /// hashes on every request; Tidegate hashes once per client and not per
     /// request, so it can afford to make a stolen file 32 times as hard to
     /// search.

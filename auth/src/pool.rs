@@ -46,8 +46,8 @@ struct Place {
 }
 
 impl Pool {
-    /// How many may wait: a few seconds' work, which is as long as clients like
-    /// to wait, and little memory.
+    /// How many may wait: several seconds' work at the default cost on a small
+    /// machine, which is as long as clients wait, and little memory.
     const QUEUE: usize = 128;
     /// The part of all places that one client may take.
     const SHARE: usize = 4;

@@ -25,6 +25,16 @@ use crate::verified::Verified;
 /// a time beside the requests, unless the client or the user has failed too
 /// often: then nothing is hashed. An unknown user takes the same path with the
 /// same work as a known one.
+///
+/// # Throttling
+/// [`Auth::max_failures`] within [`Auth::failure_window`] is the limit for a
+/// client address (IPv6: its /64), and ten times as many for a user name from
+/// all addresses together. The latter is what strangers could use to keep a user
+/// out, so it does not hold where the user is known: an address from which the
+/// right password came within the last day has a count of its own for that user,
+/// and neither searches from elsewhere nor neighbours behind the same address
+/// weigh on it. A right password forgives the user's own failures from there,
+/// and nobody else's. Either setting at zero means no limit.
 pub struct Verifier {
     path: PathBuf,
     realm: Box<str>,
@@ -117,7 +127,8 @@ impl Verifier {
     }
 
     /// Reads the file again. Users whose line is gone or has changed have to
-    /// log in anew, the others do not notice.
+    /// log in anew, the others do not notice. Entries that do not count are
+    /// logged as warnings.
     ///
     /// # Errors
     /// As [`Verifier::open`]; the users from before stay.
@@ -230,8 +241,7 @@ impl fmt::Debug for Verifier {
 
 fn warn_of_problems(path: &Path, problems: &[Problem]) {
     for problem in problems {
-        let hint = problem.hint().unwrap_or_default();
-        tracing::warn!(htpasswd.path = %path.display(), hint, "{problem}");
+        tracing::warn!(htpasswd.path = %path.display(), hint = problem.hint(), "{problem}");
     }
 }
 

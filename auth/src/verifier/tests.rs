@@ -132,6 +132,11 @@ async fn too_many_failures_are_throttled_without_a_hash_until_the_window_ends() 
         throttled_for(MINUTE)
     );
     assert_eq!(fixture.verifier.hashed(), 3);
+    // Nor does such a request take a place in the queue.
+    let occupied = fixture.verifier.pool.occupy();
+    let mut request = Box::pin(fixture.from(1, "alice", "sesame"));
+    assert_eq!(poll(&mut request), Poll::Ready(throttled_for(MINUTE)));
+    drop(occupied);
 
     tokio::time::advance(MINUTE / 4).await;
     assert_eq!(
