@@ -67,10 +67,6 @@ pub enum PairState {
 /// If either file exists already, even as a link that leads nowhere, or the
 /// disk fails. Then neither file is new.
 pub fn write_pair(paths: &PairPaths, pair: &Pair) -> Result<(), CertsError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| CertsError::Write { path, error }
-    };
     make_directory(&paths.directory).map_err(failed(&paths.directory))?;
     let directory = Directory::lock(&paths.directory).map_err(failed(&paths.directory))?;
     finish_or_clear(paths, &directory)?;
@@ -83,16 +79,7 @@ pub fn write_pair(paths: &PairPaths, pair: &Pair) -> Result<(), CertsError> {
     let staged_key = stage(&paths.staged_key(), &pair.key, 0o600).map_err(failed(&key))?;
     let staged_cert =
         stage(&paths.staged_cert(), &pair.certificate, 0o644).map_err(failed(&cert))?;
-    name(staged_key, &key)?;
-    // Should the certificate's name reach the disk and the key's not, nobody
-    // could finish the pair.
-    let named = directory.sync().map_err(failed(&paths.directory));
-    if let Err(error) = named.and_then(|()| name(staged_cert, &cert)) {
-        // Made a moment ago by this very call, so nobody's but ours.
-        let _ = fs::remove_file(&key);
-        return Err(error);
-    }
-    directory.sync().map_err(failed(&paths.directory))
+    name_both(paths, staged_cert, staged_key, &directory)
 }
 
 impl PairPaths {
@@ -235,6 +222,26 @@ impl Directory {
     }
 }
 
+/// The key first: a certificate that has its name completes the pair.
+fn name_both(
+    paths: &PairPaths,
+    staged_cert: TempPath,
+    staged_key: TempPath,
+    directory: &Directory,
+) -> Result<(), CertsError> {
+    let (cert, key) = (paths.cert(), paths.key());
+    name(staged_key, &key)?;
+    // Should the certificate's name reach the disk and the key's not, nobody
+    // could finish the pair.
+    let named = directory.sync().map_err(failed(&paths.directory));
+    if let Err(error) = named.and_then(|()| name(staged_cert, &cert)) {
+        // Made a moment ago by this very call, so nobody's but ours.
+        let _ = fs::remove_file(&key);
+        return Err(error);
+    }
+    directory.sync().map_err(failed(&paths.directory))
+}
+
 /// To be called with the directory locked: what is staged then belongs to
 /// nobody who is still at work.
 fn finish_or_clear(paths: &PairPaths, directory: &Directory) -> Result<(), CertsError> {
@@ -295,6 +302,11 @@ fn name(staged: TempPath, path: &Path) -> Result<(), CertsError> {
 
 fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> CertsError {
+    let path = path.to_owned();
+    move |error| CertsError::Write { path, error }
 }
 
 /// A link that leads nowhere is there, too.

@@ -270,7 +270,7 @@ mod tests {
 
     use super::*;
     use crate::testing::openssl;
-    use crate::{CaOptions, SiteOptions, make_ca};
+    use crate::{CaOptions, SiteOptions, Subject, make_ca};
 
     fn host(text: &str) -> HostName {
         HostName::parse(text).unwrap()
@@ -335,12 +335,21 @@ mod tests {
 
     #[test]
     fn tells_who_signed_it() {
-        let ca = make_ca(&CaOptions::default()).unwrap();
-        let other = make_ca(&CaOptions::default()).unwrap();
+        // Of one name, so that the signature alone tells them apart.
+        let [ca, other] = [(); 2].map(|()| {
+            let subject = Subject::of_common_name("CA");
+            make_ca(&CaOptions {
+                subject,
+                ..CaOptions::default()
+            })
+            .unwrap()
+        });
         let site = ca.issue(&SiteOptions::new(vec![host("a.lan")])).unwrap();
         assert!(site.certificate.is_issued_by(ca.certificate()));
         assert!(!site.certificate.is_issued_by(other.certificate()));
         assert!(ca.certificate().is_issued_by(ca.certificate()));
+        let stranger = make_ca(&CaOptions::default()).unwrap();
+        assert!(!site.certificate.is_issued_by(stranger.certificate()));
         assert!(!ca.certificate().is_issued_by(&site.certificate));
     }
 

@@ -17,8 +17,8 @@ use crate::pem;
 /// The kinds of keys that can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyKind {
-    /// The default: every client knows it, and a server signs with it some
-    /// thirty times as fast as with RSA-2048's equal in strength.
+    /// The default: every client knows it, and a server signs with it many times
+    /// as fast as with RSA.
     #[default]
     EcdsaP256,
     /// Stronger than P-256, and several times slower.

@@ -162,6 +162,34 @@ fn names_that_would_come_out_changed_are_refused() {
 }
 
 #[test]
+fn strings_of_old_encodings_are_taken_or_refused_but_never_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = |mask: &str| {
+        let text = format!(
+            "[req]\nprompt=no\nstring_mask={mask}\ndistinguished_name=dn\nx509_extensions=ca\n\
+             [ca]\nbasicConstraints=CA:TRUE\n[dn]\nCN=Caf\u{e9}\n"
+        );
+        let path = directory.path().join(mask.replace(':', "-"));
+        fs_err::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    // Latin-1 in a T61String.
+    let Some(files) = Openssl::ca(&["-utf8", "-config", &config("nombstr")]) else {
+        return;
+    };
+    assert!(
+        files
+            .refusal()
+            .contains("has an attribute of an unusual kind"),
+        "{}",
+        files.refusal()
+    );
+    // A BMPString, two bytes a character.
+    let files = Openssl::ca(&["-utf8", "-config", &config("MASK:0x800")]).unwrap();
+    files.load().unwrap();
+}
+
+#[test]
 fn certificates_that_may_not_sign_are_refused() {
     let Some(files) = Openssl::ca(&[
         "-subj",

@@ -144,6 +144,21 @@ fn whatever_an_interrupted_writer_left_the_next_one_finishes_or_clears() {
 }
 
 #[test]
+fn a_certificate_that_turns_up_meanwhile_leaves_no_new_key() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = PairPaths::ca(root.path());
+    let pair = pair();
+    let directory = Directory::lock(root.path()).unwrap();
+    let key = stage(&paths.staged_key(), &pair.key, 0o600).unwrap();
+    let cert = stage(&paths.staged_cert(), &pair.certificate, 0o644).unwrap();
+    fs::write(paths.cert(), "mine").unwrap();
+    let error = name_both(&paths, cert, key, &directory).unwrap_err();
+    assert!(matches!(error, CertsError::Exists { path } if path == paths.cert()));
+    assert_eq!(names(root.path()), ["root-ca.crt"]);
+    assert_eq!(fs::read_to_string(paths.cert()).unwrap(), "mine");
+}
+
+#[test]
 fn a_staged_certificate_of_another_key_finishes_nothing() {
     let root = tempfile::tempdir().unwrap();
     let paths = PairPaths::ca(root.path());
