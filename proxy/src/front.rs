@@ -27,6 +27,7 @@ use crate::certificates::CertificateStore;
 use crate::edge::{Gate, RefusedUserAgents, TrustedProxies};
 use crate::forward::{Forwarder, TRIES};
 use crate::in_flight::InFlight;
+use crate::linger::Closer;
 use crate::listen::{self, Server};
 use crate::redirect::Redirector;
 use crate::service::{KEEP_ALIVE_SECONDS, Route, Service};
@@ -43,9 +44,10 @@ const SEND_BUFFER: usize = 1024 * 1024;
 /// and as large as what one read of the socket brings.
 const FRAME: u32 = 64 * 1024;
 
-/// Once nothing is served any more, how long connections may take to close: an
-/// HTTP/2 client is told to go (RFC 9113, section 6.8) and may not listen.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// Once nothing is served any more, how long clients may take to read their last
+/// answer and to close: HTTP/2 clients have been told to (RFC 9113, section
+/// 6.8), HTTP/1.1 clients see that we have.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a front needs to know.
 #[derive(Debug, Clone)]
@@ -175,17 +177,18 @@ impl Front {
     /// Must be awaited in a multi-threaded tokio runtime with I/O and time.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Drained {
         let stop = CancellationToken::new();
-        let cut = CancellationToken::new();
         let (closing, watch) = watch::channel(false);
-        let connections = TaskTracker::new();
+        let closer = Closer {
+            connections: TaskTracker::new(),
+            cut: CancellationToken::new(),
+        };
         let loops = TaskTracker::new();
         let mut redirectors = Vec::new();
 
         for (socket, bound) in self.sockets {
             let serving = Serving {
                 shutdown: watch.clone(),
-                cut: cut.clone(),
-                connections: connections.clone(),
+                closer: closer.clone(),
                 stop: stop.clone(),
                 loops: loops.clone(),
                 bound,
@@ -221,6 +224,7 @@ impl Front {
         }
 
         let deadline = Instant::now() + self.drain_timeout;
+        let Closer { connections, cut } = closer;
         connections.close();
         let ended = timeout_at(deadline, async {
             loop {
@@ -257,8 +261,7 @@ impl fmt::Debug for Front {
 /// What one accept loop shares with the others.
 struct Serving {
     shutdown: ShutdownWatch,
-    cut: CancellationToken,
-    connections: TaskTracker,
+    closer: Closer,
     stop: CancellationToken,
     loops: TaskTracker,
     bound: BoundListener,
@@ -275,8 +278,7 @@ impl Serving {
             app,
             acceptor,
             shutdown: self.shutdown,
-            cut: self.cut,
-            connections: self.connections,
+            closer: self.closer,
         };
         match server.accept(socket, self.stop) {
             Ok(accepting) => {

@@ -14,10 +14,10 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 use tidegate_config::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use crate::bind_error::BindError;
+use crate::linger::Closer;
 use crate::socket::ClientSocket;
 
 /// Connections the system may hold for us; it cuts this down to what it allows.
@@ -71,9 +71,7 @@ pub(crate) struct Server<A> {
     /// For listeners that speak TLS.
     pub(crate) acceptor: Option<Arc<Acceptor>>,
     pub(crate) shutdown: ShutdownWatch,
-    /// Cuts connections that have not ended by themselves.
-    pub(crate) cut: CancellationToken,
-    pub(crate) connections: TaskTracker,
+    pub(crate) closer: Closer,
 }
 
 impl<A: ServerApp + Send + Sync + 'static> Server<A> {
@@ -103,8 +101,8 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
                 Ok((stream, peer)) => {
                     exhausted = false;
                     let server = Arc::clone(self);
-                    self.connections.spawn(async move {
-                        let cut = server.cut.clone();
+                    self.closer.connections.spawn(async move {
+                        let cut = server.closer.cut.clone();
                         tokio::select! {
                             biased;
                             () = cut.cancelled() => {}
@@ -131,7 +129,7 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
             debug!(client.address = %peer, %error, "the connection is gone already");
             return;
         }
-        let socket = ClientSocket::new(stream, peer);
+        let socket = ClientSocket::new(stream, peer, self.closer.clone());
         let stream: Stream = match &self.acceptor {
             None => Box::new(socket),
             Some(acceptor) => {

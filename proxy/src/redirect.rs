@@ -17,7 +17,6 @@ use crate::answer::{Answer, mark_api};
 use crate::context::RequestContext;
 use crate::edge::parse_authority;
 use crate::in_flight::InFlight;
-use crate::linger::linger;
 use crate::service::{bound_waiting, client_address};
 
 /// The port that `https` has unless a URL says otherwise.
@@ -114,7 +113,6 @@ impl ProxyHttp for Redirector {
         context: &mut RequestContext,
     ) {
         access_log::record(self.access_log, session, context);
-        linger(session).await;
     }
 }
 

@@ -22,7 +22,6 @@ use crate::edge::{Gate, Origin, RefusedUserAgents, TrustedProxies};
 use crate::forward::Forwarder;
 use crate::in_flight::InFlight;
 use crate::in_process;
-use crate::linger::linger;
 
 /// How long an HTTP/1.1 connection may wait for its next request, in seconds.
 pub(crate) const KEEP_ALIVE_SECONDS: u64 = 75;
@@ -209,7 +208,6 @@ impl ProxyHttp for Service {
         context: &mut RequestContext,
     ) {
         access_log::record(self.access_log, session, context);
-        linger(session).await;
     }
 }
 

@@ -1,4 +1,5 @@
-//! The client's socket as pingora wants it: buffered, and never stuck.
+//! The client's socket as pingora wants it: buffered, never stuck, and closed
+//! with care.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::linger::Closer;
+
 /// rustls asks for 4 KiB at a time; one system call fetches four TLS records.
 const READ_BUFFER: usize = 64 * 1024;
 /// A small answer, header and body, leaves in one segment.
@@ -30,14 +33,14 @@ const WRITE_STALL: Duration = Duration::from_secs(180);
 /// One accepted connection.
 #[derive(Debug)]
 pub(crate) struct ClientSocket {
-    stream: BufStream<StallGuard>,
+    stream: BufStream<Connection>,
     descriptor: UniqueIDType,
     digest: Arc<SocketDigest>,
 }
 
 impl ClientSocket {
-    /// Wraps a connection from `peer`.
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+    /// Wraps a connection from `peer`; when dropped it is left to `closer`.
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, closer: Closer) -> Self {
         let descriptor = stream.as_raw_fd();
         let digest = SocketDigest::from_raw_fd(descriptor);
         // Known from `accept`, so it need not be asked for again; a failure
@@ -47,9 +50,11 @@ impl ClientSocket {
             stream: BufStream::with_capacity(
                 READ_BUFFER,
                 WRITE_BUFFER,
-                StallGuard {
-                    stream,
+                Connection {
+                    stream: Some(stream),
                     stalled: None,
+                    client_is_gone: false,
+                    closer,
                 },
             ),
             descriptor,
@@ -58,15 +63,25 @@ impl ClientSocket {
     }
 }
 
-/// Fails writes that make no progress for [`WRITE_STALL`].
+/// Fails writes that make no progress for [`WRITE_STALL`], and lingers when it
+/// is dropped.
 #[derive(Debug)]
-struct StallGuard {
-    stream: TcpStream,
+struct Connection {
+    /// Taken when this is dropped.
+    stream: Option<TcpStream>,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// The client has closed its side, so nothing can come that would be reset.
+    client_is_gone: bool,
+    closer: Closer,
 }
 
-impl StallGuard {
+impl Connection {
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        let stream = self.stream.as_mut();
+        Pin::new(stream.expect("taken by `drop` alone"))
+    }
+
     fn guard<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,23 +102,30 @@ impl StallGuard {
     }
 }
 
-impl AsyncRead for StallGuard {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = self.stream().poll_read(cx, buffer);
+        self.client_is_gone |= match &read {
+            Poll::Ready(Ok(())) => buffer.filled().len() == before && buffer.remaining() > 0,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        read
     }
 }
 
-impl AsyncWrite for StallGuard {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let progress = Pin::new(&mut self.stream).poll_write(cx, buffer);
+        let progress = self.stream().poll_write(cx, buffer);
         self.guard(cx, progress)
     }
 
@@ -112,20 +134,30 @@ impl AsyncWrite for StallGuard {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let progress = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        let progress = self.stream().poll_write_vectored(cx, buffers);
         self.guard(cx, progress)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream().poll_shutdown(cx)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take()
+            && !self.client_is_gone
+        {
+            self.closer.close(stream);
+        }
     }
 }
 

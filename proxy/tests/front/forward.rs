@@ -82,13 +82,14 @@ async fn the_registry_hears_of_the_way_so_far() {
     );
 
     let headers = &headers[1..2];
-    let answer = front.client().h2(request("GET", "/v2/", headers, "")).await;
-    assert!(
-        answer.text().contains("\nhost: localhost"),
-        "{}",
-        answer.text()
-    );
-    assert_eq!(connections.load(Ordering::SeqCst), 1, "kept alive");
+    for _ in 0..9 {
+        let answer = front.client().h2(request("GET", "/v2/", headers, "")).await;
+        let text = answer.text();
+        assert!(text.contains("\nhost: localhost"), "{text}");
+    }
+    // A connection is free a moment after its answer, so not always in time.
+    let connections = connections.load(Ordering::SeqCst);
+    assert!(connections < 10, "none was used again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
