@@ -1,3 +1,19 @@
-//! registry
+//! The registry: names and digests, storage, the HTTP API.
+//!
+//! [`open`] makes an [`Api`] over a directory. It is a [`tower_service::Service`]
+//! from an [`http::Request`] to an [`http::Response`]: a server of its own can
+//! serve it, and a proxy in the same process can call it.
+//!
+//! - [`oci`]: what the specifications name; no input or output
+//! - [`store`]: where it is kept; the contract, and the file system
+//! - `api`: how it is asked for; the only part that knows HTTP
+//!
+//! Each uses only those above it.
+
+mod api;
 pub mod oci;
+mod open;
 pub mod store;
+
+pub use api::{Api, Body, BoxError};
+pub use open::{OpenError, open};

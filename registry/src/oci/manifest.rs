@@ -559,7 +559,7 @@ mod tests {
     #[test]
     fn the_limit_is_four_mebibytes() {
         let document = serde_json::to_vec(&image(ManifestType::OciManifest.as_str())).unwrap();
-        let mut padded = document.clone();
+        let mut padded = document;
         padded.resize(MANIFEST_SIZE_LIMIT, b' ');
         assert!(Manifest::parse(&padded, None).is_ok());
         padded.push(b' ');

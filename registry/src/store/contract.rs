@@ -109,7 +109,7 @@ async fn a_wrong_digest_shows_nothing(store: Arc<dyn Store>) {
         else {
             panic!("expected a mismatch of digests, got {error}");
         };
-        assert_eq!((said, actual), (expected, algorithm.digest(b"actual")));
+        assert_eq!((*said, *actual), (expected, algorithm.digest(b"actual")));
         assert!(store.blob(&repo, &expected).await.is_err());
         assert!(store.blob(&repo, &actual).await.is_err());
         let error = store.upload_offset(&repo, id).await.unwrap_err();

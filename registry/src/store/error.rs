@@ -20,9 +20,9 @@ pub enum StoreError {
     #[error("the content has digest {actual}, expected {expected}")]
     DigestMismatch {
         /// What the client said.
-        expected: Digest,
+        expected: Box<Digest>,
         /// What the bytes have, by the same algorithm.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// Something that the store wrote can no longer be read as what it was.
     #[error("{location}: {problem}")]
@@ -39,6 +39,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The digests are boxed: an error is returned from every function, and
+    /// two SHA-512 digests would be most of its size.
+    pub(crate) fn mismatch(expected: Digest, actual: Digest) -> Self {
+        Self::DigestMismatch {
+            expected: expected.into(),
+            actual: actual.into(),
+        }
+    }
+
     /// Something that the store wrote can no longer be read as what it was.
     pub(super) fn damaged(location: &Path, problem: impl Into<String>) -> Self {
         Self::Damaged {

@@ -28,10 +28,7 @@ pub(super) fn commit(
     let actual = staged.digest_by(digest.algorithm())?;
     if actual != *digest {
         discard(shared, staged, repo, id)?;
-        return Err(StoreError::DigestMismatch {
-            expected: *digest,
-            actual,
-        });
+        return Err(StoreError::mismatch(*digest, actual));
     }
     let content = staged.digest();
     debug_assert_eq!(content.algorithm(), Algorithm::Sha256);

@@ -25,7 +25,7 @@ mod walk;
 mod writer;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -75,19 +75,22 @@ impl Filesystem {
         }
     }
 
-    /// Makes the directories that every registry has. Blocks.
+    /// Makes the directories that every registry has, and returns them. Blocks.
     ///
     /// # Errors
     ///
     /// If they cannot be made.
-    pub fn prepare(&self) -> io::Result<()> {
+    pub fn prepare(&self) -> io::Result<[PathBuf; 2]> {
         let Shared {
             directories,
             layout,
             ..
         } = &*self.shared;
-        directories.ensure(&layout.blobs())?;
-        directories.ensure(&layout.repositories())
+        let made = [layout.blobs(), layout.repositories()];
+        for directory in &made {
+            directories.ensure(directory)?;
+        }
+        Ok(made)
     }
 
     async fn blocking<T: Send + 'static>(

@@ -46,8 +46,8 @@ pub(super) struct FileUpload {
 
 /// Where the file is at the moment.
 enum FileState {
-    Here(Staged),
-    InPool(JoinHandle<(Staged, Result<(), StoreError>)>),
+    Here(Box<Staged>),
+    InPool(JoinHandle<(Box<Staged>, Result<(), StoreError>)>),
     /// Given away, or given up after an error.
     Gone,
 }
@@ -60,7 +60,7 @@ impl FileUpload {
             id,
             closing: staged.closing(),
             offset: staged.offset(),
-            file: FileState::Here(staged),
+            file: FileState::Here(Box::new(staged)),
             batch: Vec::new(),
             batch_bytes: 0,
         }
@@ -78,7 +78,7 @@ impl FileUpload {
     }
 
     /// Waits until nothing is being written. The file is then the caller's.
-    async fn written(&mut self) -> Result<Staged, StoreError> {
+    async fn written(&mut self) -> Result<Box<Staged>, StoreError> {
         if let FileState::InPool(writing) = &mut self.file {
             let (staged, result) = match writing.await {
                 Ok(done) => done,
@@ -146,7 +146,7 @@ impl Upload for FileUpload {
         );
         blocking(move || {
             staged.append(&batch)?;
-            commit::commit(&shared, staged, &repo, id, &digest)
+            commit::commit(&shared, *staged, &repo, id, &digest)
         })
         .await
     }
@@ -155,7 +155,7 @@ impl Upload for FileUpload {
         self.take_batch();
         let staged = self.written().await?;
         let (shared, repo, id) = (Arc::clone(&self.shared), self.repo.clone(), self.id);
-        blocking(move || commit::discard(&shared, staged, &repo, id)).await
+        blocking(move || commit::discard(&shared, *staged, &repo, id)).await
     }
 }
 

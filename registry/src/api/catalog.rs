@@ -1,0 +1,43 @@
+//! `/v2/_catalog`
+
+use http::header::{CONTENT_TYPE, LINK};
+use serde::Serialize;
+
+use super::body::Body;
+use super::error::ApiError;
+use super::{Call, Response, headers, query};
+use crate::oci::RepoName;
+use crate::store::Store;
+
+/// Entries of one page if the client does not say how many it wants.
+const USUAL: usize = 100;
+/// Entries of one page, at most.
+const MOST: usize = 1000;
+
+#[derive(Serialize)]
+struct List<'a> {
+    repositories: Vec<&'a str>,
+}
+
+/// 200 with the repositories that have a manifest or a tag, in byte order, a
+/// page at a time; 400 `PAGINATION_NUMBER_INVALID`.
+///
+/// A repository of which everything was deleted is not listed, nor is one to
+/// which only layers were pushed.
+pub(super) async fn list(store: &dyn Store, call: &Call) -> Result<Response, ApiError> {
+    let count = call.query.count()?.unwrap_or(USUAL);
+    if count > MOST {
+        return Err(query::bad_count(&count.to_string()));
+    }
+    let last = call.query.last();
+    let page = store.repositories(last.as_deref(), count).await?;
+
+    let repositories = page.items.iter().map(RepoName::as_str).collect();
+    let mut response = Response::new(Body::full(headers::json(&List { repositories })));
+    response.headers_mut().insert(CONTENT_TYPE, headers::JSON);
+    if let (true, Some(last)) = (page.more, page.items.last()) {
+        let link = query::next_page("/v2/_catalog", last.as_str(), count);
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
+}

@@ -1,0 +1,41 @@
+//! The headers that the registry writes, and how their values are made.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+
+use crate::oci::Digest;
+
+pub(super) const API_VERSION: HeaderName =
+    HeaderName::from_static("docker-distribution-api-version");
+pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(super) const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+pub(super) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+pub(super) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// The type of every JSON document that is not a manifest.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// A value made of what has been parsed before: names, digests, numbers.
+pub(super) fn value(text: impl ToString) -> HeaderValue {
+    HeaderValue::try_from(text.to_string())
+        .expect("names, digests and numbers hold visible ASCII only")
+}
+
+/// The entity tag of immutable content: its digest in quotes.
+pub(super) fn etag(digest: &Digest) -> HeaderValue {
+    value(format!("\"{digest}\""))
+}
+
+/// The text of a header, if it is there once and is text.
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A document with the end of line that distribution writes.
+pub(super) fn json(document: &impl Serialize) -> Bytes {
+    let mut bytes =
+        serde_json::to_vec(document).expect("a document of texts and numbers has a JSON form");
+    bytes.push(b'\n');
+    bytes.into()
+}

@@ -1,0 +1,197 @@
+//! `/v2/<name>/manifests/<reference>`
+//!
+//! Whatever a client says it accepts, it gets the manifest that was pushed:
+//! to convert it would change its digest, and clients that say nothing, or
+//! `*/*`, understand all of them.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::body::Body;
+use super::error::{ApiError, Code};
+use super::receive::{self, Limited};
+use super::{Call, RequestBody, Response, conditional, headers};
+use crate::oci::{
+    Algorithm, Digest, MANIFEST_SIZE_LIMIT, Manifest, ManifestError, ManifestType, Reference,
+    RepoName, Tag,
+};
+use crate::store::{NewManifest, Store, StoreError};
+
+/// 200 with the manifest, 304 if the client has it, 404 `MANIFEST_UNKNOWN`.
+pub(super) async fn get(
+    store: &dyn Store,
+    call: &Call,
+    repo: &RepoName,
+    reference: &Reference,
+) -> Result<Response, ApiError> {
+    let digest = match reference {
+        Reference::Tag(tag) => store.tagged(repo, tag).await?,
+        Reference::Digest(digest) => *digest,
+    };
+    let manifest = store.manifest(repo, &digest).await?;
+    let mut response = if conditional::is_unchanged(&call.headers, &digest) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let mut response = Response::new(Body::full(manifest.bytes().clone()));
+        let media_type = HeaderValue::from_static(manifest.media_type().as_str());
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+        response
+    };
+    response
+        .headers_mut()
+        .insert(headers::CONTENT_DIGEST, headers::value(digest));
+    response.headers_mut().insert(ETAG, headers::etag(&digest));
+    Ok(response)
+}
+
+/// 201, or 400 with what is wrong: `MANIFEST_INVALID`, `DIGEST_INVALID`, one
+/// `MANIFEST_BLOB_UNKNOWN` for each thing that is missing; 413 for more than
+/// 4 MiB.
+pub(super) async fn put(
+    store: &dyn Store,
+    call: &Call,
+    body: RequestBody,
+    repo: &RepoName,
+    reference: Reference,
+) -> Result<Response, ApiError> {
+    let declared = declared_type(&call.headers)?;
+    let bytes = match receive::all(&call.headers, body, MANIFEST_SIZE_LIMIT).await? {
+        Limited::Whole(bytes) => bytes,
+        Limited::TooLarge => return Err(invalid(&ManifestError::TooLarge)),
+    };
+    let (digest, tag) = name(&bytes, reference)?;
+    let manifest = Manifest::parse(&bytes, declared).map_err(|error| invalid(&error))?;
+    check_content(store, repo, &manifest).await?;
+
+    let subject = manifest.subject().map(|subject| subject.digest);
+    store
+        .put_manifest(
+            repo,
+            NewManifest {
+                digest,
+                bytes,
+                subject,
+                tag,
+            },
+        )
+        .await?;
+
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    let location = format!("{}/v2/{repo}/manifests/{digest}", call.origin);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, headers::value(location));
+    headers.insert(headers::CONTENT_DIGEST, headers::value(digest));
+    if let Some(subject) = subject {
+        // Says that the subject is listed under `/referrers/`, so that the
+        // client need not keep a list of its own.
+        headers.insert(headers::OCI_SUBJECT, headers::value(subject));
+    }
+    Ok(response)
+}
+
+/// 202: by digest, the manifest and all its tags are gone; by tag, the tag.
+/// 404 `MANIFEST_UNKNOWN`.
+pub(super) async fn delete(
+    store: &dyn Store,
+    repo: &RepoName,
+    reference: &Reference,
+) -> Result<Response, ApiError> {
+    match reference {
+        Reference::Tag(tag) => store.delete_tag(repo, tag).await?,
+        Reference::Digest(digest) => store.delete_manifest(repo, digest).await?,
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+/// What the request says the manifest is. A request that says nothing leaves
+/// it to the document; one that says something else is wrong.
+fn declared_type(headers: &HeaderMap) -> Result<Option<ManifestType>, ApiError> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    match ManifestType::named(&text) {
+        Some(known) => Ok(Some(known)),
+        None => Err(invalid(&ManifestError::UnknownType {
+            got: text.into_owned(),
+        })),
+    }
+}
+
+/// The digest that the manifest is stored by, and the tag to point at it.
+fn name(bytes: &Bytes, reference: Reference) -> Result<(Digest, Option<Tag>), ApiError> {
+    let actual = Algorithm::Sha256.digest(bytes);
+    match reference {
+        Reference::Tag(tag) => Ok((actual, Some(tag))),
+        Reference::Digest(expected) if expected == actual => Ok((actual, None)),
+        Reference::Digest(expected) if expected.algorithm() != Algorithm::Sha256 => {
+            // The layout on disk has manifests under SHA-256 only.
+            Err(ApiError::new(Code::DigestInvalid)
+                .detail("manifests are pushed by tag or by their sha256 digest"))
+        }
+        Reference::Digest(expected) => Err(StoreError::mismatch(expected, actual).into()),
+    }
+}
+
+/// Makes sure that everything a manifest names is in the repository.
+async fn check_content(
+    store: &dyn Store,
+    repo: &RepoName,
+    manifest: &Manifest,
+) -> Result<(), ApiError> {
+    let mut missing = Vec::new();
+    for blob in manifest.blobs() {
+        if !missing.contains(&blob.digest) && !has_blob(store, repo, &blob.digest).await? {
+            missing.push(blob.digest);
+        }
+    }
+    for child in manifest.children() {
+        // An index of BuildKit's cache lists layers, and others may as well.
+        if !missing.contains(&child.digest)
+            && !has_manifest(store, repo, &child.digest).await?
+            && !has_blob(store, repo, &child.digest).await?
+        {
+            missing.push(child.digest);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let details = missing
+        .into_iter()
+        .map(|digest| json!({ "digest": digest }));
+    Err(ApiError::for_each(Code::ManifestBlobUnknown, details))
+}
+
+async fn has_blob(store: &dyn Store, repo: &RepoName, digest: &Digest) -> Result<bool, StoreError> {
+    match store.blob(repo, digest).await {
+        Err(StoreError::NotFound(_)) => Ok(false),
+        result => result.map(|_| true),
+    }
+}
+
+async fn has_manifest(
+    store: &dyn Store,
+    repo: &RepoName,
+    digest: &Digest,
+) -> Result<bool, StoreError> {
+    match store.manifest(repo, digest).await {
+        Err(StoreError::NotFound(_)) => Ok(false),
+        result => result.map(|_| true),
+    }
+}
+
+fn invalid(error: &ManifestError) -> ApiError {
+    let invalid = ApiError::new(Code::ManifestInvalid).detail(error.to_string());
+    match error {
+        ManifestError::TooLarge => invalid.status(StatusCode::PAYLOAD_TOO_LARGE),
+        _ => invalid,
+    }
+}

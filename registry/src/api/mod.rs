@@ -1,0 +1,185 @@
+//! The HTTP API: OCI distribution-spec 1.1, as Docker and its kin speak it.
+//!
+//! A request goes through `route` (what is asked for), `access` (whether it is
+//! allowed) and the file of its noun (`blobs`, `uploads`, `manifests`, `tags`,
+//! `referrers`, `catalog`, `base`), which answers with a response or an
+//! [`error::ApiError`].
+
+mod access;
+mod base;
+mod blobs;
+mod body;
+mod catalog;
+mod conditional;
+mod error;
+mod headers;
+mod manifests;
+mod multipart;
+mod origin;
+mod query;
+mod range;
+mod receive;
+mod referrers;
+mod route;
+mod tags;
+mod uploads;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use self::access::Policy;
+pub use self::body::Body;
+use self::error::ApiError;
+use self::origin::Origin;
+use self::query::Query;
+use self::route::{Route, route};
+use crate::store::Store;
+
+/// Any error of the body of a request.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+type Response = http::Response<Body>;
+type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The registry as a service: a request in, a response out.
+///
+/// The URI of a request is the effective one (RFC 9110 §7.1), with scheme and
+/// host as the client used them, since they are where `Location` leads. A URI
+/// without them is taken to be plain HTTP on the `Host` of the request.
+///
+/// Clones share everything and are cheap. The service is always ready.
+#[derive(Clone)]
+pub struct Api {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    policy: Policy,
+}
+
+/// What handlers know of a request, apart from its route and its body.
+struct Call {
+    method: Method,
+    headers: HeaderMap,
+    origin: Origin,
+    query: Query,
+}
+
+impl Api {
+    /// Serves a store, with the rights that the settings give to everybody.
+    pub fn new(store: Arc<dyn Store>, settings: &tidegate_config::Registry) -> Self {
+        let policy = Policy {
+            delete: settings.delete,
+            read_only: settings.read_only,
+        };
+        Self {
+            shared: Arc::new(Shared { store, policy }),
+        }
+    }
+
+    async fn answer(self, parts: http::request::Parts, body: RequestBody) -> Response {
+        let path = parts.uri.path().to_owned();
+        let call = Call {
+            origin: Origin::of(&parts.uri, &parts.headers),
+            query: Query::new(parts.uri.query()),
+            method: parts.method,
+            headers: parts.headers,
+        };
+        let response = match route(&call.method, &path) {
+            Ok(route) => self.dispatch(&call, route, body).await,
+            Err(refusal) => Err(ApiError::refused(refusal, &call.method, parts.uri.query())),
+        };
+        let response = response.unwrap_or_else(|error| error.into_response(&call.method, &path));
+        finish(response, &call.method, &path)
+    }
+
+    async fn dispatch(
+        &self,
+        call: &Call,
+        route: Route,
+        body: RequestBody,
+    ) -> Result<Response, ApiError> {
+        access::check(self.shared.policy, &route)?;
+        let store = &*self.shared.store;
+        match &route {
+            Route::Root => Ok(base::root()),
+            Route::Base => Ok(base::version()),
+            Route::Catalog => catalog::list(store, call).await,
+            Route::ListTags(repo) => tags::list(store, call, repo).await,
+            Route::ListReferrers(repo, digest) => referrers::list(store, call, repo, digest).await,
+            Route::GetManifest(repo, reference) => {
+                manifests::get(store, call, repo, reference).await
+            }
+            Route::PutManifest(repo, reference) => {
+                manifests::put(store, call, body, repo, reference.clone()).await
+            }
+            Route::DeleteManifest(repo, reference) => {
+                manifests::delete(store, repo, reference).await
+            }
+            Route::GetBlob(repo, digest) => blobs::get(store, call, repo, digest).await,
+            Route::DeleteBlob(repo, digest) => blobs::delete(store, repo, digest).await,
+            Route::StartUpload(repo) => uploads::start(store, call, body, repo).await,
+            Route::UploadStatus(repo, id) => uploads::status(store, call, repo, *id).await,
+            Route::AppendUpload(repo, id) => uploads::append(store, call, body, repo, *id).await,
+            Route::FinishUpload(repo, id) => uploads::finish(store, call, body, repo, *id).await,
+            Route::CancelUpload(repo, id) => uploads::cancel(store, repo, *id).await,
+        }
+    }
+}
+
+impl<B> tower_service::Service<http::Request<B>> for Api
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let body = body.map_err(Into::into).boxed_unsync();
+        let api = self.clone();
+        Box::pin(async move { Ok(api.answer(parts, body).await) })
+    }
+}
+
+/// What all answers have in common.
+fn finish(mut response: Response, method: &Method, path: &str) -> Response {
+    let has_no_length = matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    let length = response.body().length();
+    if *method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    let headers = response.headers_mut();
+    if !has_no_length {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    // Content comes from those who push: no browser may guess what it is.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if path != "/" {
+        headers.insert(
+            headers::API_VERSION,
+            HeaderValue::from_static("registry/2.0"),
+        );
+    }
+    response
+}

@@ -1,0 +1,426 @@
+//! The table of contents: every request that the registry answers.
+//!
+//! OCI distribution-spec 1.1, "Endpoints". Names, references and digests are
+//! parsed here, once; what does not parse goes no further.
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::oci::{Digest, DigestError, NameError, Reference, ReferenceError, RepoName};
+use crate::store::UploadId;
+
+/// What a request asks for. `HEAD` is routed like `GET`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `GET /`
+    Root,
+    /// `GET /v2/`
+    Base,
+    /// `GET /v2/_catalog`
+    Catalog,
+    /// `GET /v2/<name>/tags/list`
+    ListTags(RepoName),
+    /// `GET /v2/<name>/referrers/<digest>`
+    ListReferrers(RepoName, Digest),
+    /// `GET /v2/<name>/manifests/<reference>`
+    GetManifest(RepoName, Reference),
+    /// `PUT /v2/<name>/manifests/<reference>`
+    PutManifest(RepoName, Reference),
+    /// `DELETE /v2/<name>/manifests/<reference>`
+    DeleteManifest(RepoName, Reference),
+    /// `GET /v2/<name>/blobs/<digest>`
+    GetBlob(RepoName, Digest),
+    /// `DELETE /v2/<name>/blobs/<digest>`
+    DeleteBlob(RepoName, Digest),
+    /// `POST /v2/<name>/blobs/uploads/`
+    StartUpload(RepoName),
+    /// `GET /v2/<name>/blobs/uploads/<id>`
+    UploadStatus(RepoName, UploadId),
+    /// `PATCH /v2/<name>/blobs/uploads/<id>`
+    AppendUpload(RepoName, UploadId),
+    /// `PUT /v2/<name>/blobs/uploads/<id>`
+    FinishUpload(RepoName, UploadId),
+    /// `DELETE /v2/<name>/blobs/uploads/<id>`
+    CancelUpload(RepoName, UploadId),
+}
+
+/// Why a request is not routed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Nothing lies at this path.
+    NoRoute,
+    /// Something does, but it does not know the method.
+    Method { allow: &'static str },
+    /// The path has another spelling, without `//`, `.` and `..`.
+    Moved { to: String },
+    /// The repository's name breaks a rule.
+    Name(NameError),
+    /// A digest breaks a rule.
+    Digest(DigestError),
+    /// A manifest is asked for by what is neither tag nor digest.
+    Reference(ReferenceError),
+    /// The identifier of an upload that cannot exist.
+    Upload,
+}
+
+/// Finds what a request asks for.
+pub(crate) fn route(method: &Method, path: &str) -> Result<Route, Refusal> {
+    if let Some(to) = cleaned(path) {
+        // Only to where something can be: `/\host` is another host to browsers.
+        let ours = to == "/" || to.starts_with("/v2");
+        return Err(if ours {
+            Refusal::Moved { to }
+        } else {
+            Refusal::NoRoute
+        });
+    }
+    // Some clients write the colon of a digest as %3A. Decoding comes before
+    // parsing, so that no spelling escapes a check.
+    let path = match percent_decode_str(path).decode_utf8() {
+        Ok(path) => path,
+        Err(_) => return Err(Refusal::NoRoute),
+    };
+    match path.as_ref() {
+        "/" => only_get(method, Route::Root),
+        "/v2" => Err(Refusal::Moved {
+            to: "/v2/".to_owned(),
+        }),
+        "/v2/" => only_get(method, Route::Base),
+        "/v2/_catalog" => only_get(method, Route::Catalog),
+        path => in_repository(method, path.strip_prefix("/v2/").ok_or(Refusal::NoRoute)?),
+    }
+}
+
+/// Routes `<name>/<noun>/…`. The noun is looked for from the right, because a
+/// name may hold any noun: `tags/list` is a valid name.
+fn in_repository(method: &Method, path: &str) -> Result<Route, Refusal> {
+    if let Some(name) = path.strip_suffix("/tags/list") {
+        return only_get(method, Route::ListTags(repo(name)?));
+    }
+    // The specification has the slash at the end; a client that forgets it
+    // would turn its POST into a GET if it were redirected.
+    if let Some(name) = path
+        .strip_suffix('/')
+        .unwrap_or(path)
+        .strip_suffix("/blobs/uploads")
+    {
+        let repo = repo(name)?;
+        return match *method {
+            Method::POST => Ok(Route::StartUpload(repo)),
+            _ => Err(Refusal::Method { allow: "POST" }),
+        };
+    }
+    let (noun, last) = path.rsplit_once('/').ok_or(Refusal::NoRoute)?;
+    if let Some(name) = noun.strip_suffix("/manifests") {
+        manifest(method, repo(name)?, last)
+    } else if let Some(name) = noun.strip_suffix("/blobs/uploads") {
+        upload(method, repo(name)?, last)
+    } else if let Some(name) = noun.strip_suffix("/blobs") {
+        blob(method, repo(name)?, last)
+    } else if let Some(name) = noun.strip_suffix("/referrers") {
+        let repo = repo(name)?;
+        only_get(
+            method,
+            Route::ListReferrers(repo, last.parse().map_err(Refusal::Digest)?),
+        )
+    } else {
+        Err(Refusal::NoRoute)
+    }
+}
+
+fn manifest(method: &Method, repo: RepoName, last: &str) -> Result<Route, Refusal> {
+    let reference = || last.parse().map_err(Refusal::Reference);
+    match *method {
+        Method::GET | Method::HEAD => Ok(Route::GetManifest(repo, reference()?)),
+        Method::PUT => Ok(Route::PutManifest(repo, reference()?)),
+        Method::DELETE => Ok(Route::DeleteManifest(repo, reference()?)),
+        _ => Err(Refusal::Method {
+            allow: "GET, HEAD, PUT, DELETE",
+        }),
+    }
+}
+
+fn blob(method: &Method, repo: RepoName, last: &str) -> Result<Route, Refusal> {
+    let digest = || last.parse().map_err(Refusal::Digest);
+    match *method {
+        Method::GET | Method::HEAD => Ok(Route::GetBlob(repo, digest()?)),
+        Method::DELETE => Ok(Route::DeleteBlob(repo, digest()?)),
+        _ => Err(Refusal::Method {
+            allow: "GET, HEAD, DELETE",
+        }),
+    }
+}
+
+fn upload(method: &Method, repo: RepoName, last: &str) -> Result<Route, Refusal> {
+    let id = || last.parse().map_err(|_| Refusal::Upload);
+    match *method {
+        Method::GET | Method::HEAD => Ok(Route::UploadStatus(repo, id()?)),
+        Method::PATCH => Ok(Route::AppendUpload(repo, id()?)),
+        Method::PUT => Ok(Route::FinishUpload(repo, id()?)),
+        Method::DELETE => Ok(Route::CancelUpload(repo, id()?)),
+        _ => Err(Refusal::Method {
+            allow: "GET, HEAD, PATCH, PUT, DELETE",
+        }),
+    }
+}
+
+fn only_get(method: &Method, route: Route) -> Result<Route, Refusal> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(route),
+        _ => Err(Refusal::Method { allow: "GET, HEAD" }),
+    }
+}
+
+fn repo(name: &str) -> Result<RepoName, Refusal> {
+    name.parse().map_err(Refusal::Name)
+}
+
+/// The path without empty segments, `.` and `..`, if it has any. It begins
+/// with exactly one slash, so that it never names another host.
+fn cleaned(path: &str) -> Option<String> {
+    let inner = path.strip_prefix('/')?;
+    let (body, slash) = match inner.strip_suffix('/') {
+        Some(body) => (body, "/"),
+        None => (inner, ""),
+    };
+    let is_clean = |segment: &str| !matches!(segment, "" | "." | "..");
+    if inner.is_empty() || body.split('/').all(is_clean) {
+        return None;
+    }
+    let mut segments: Vec<Cow<'_, str>> = Vec::new();
+    for segment in body.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment.into()),
+        }
+    }
+    let slash = if segments.is_empty() { "" } else { slash };
+    Some(format!("/{}{slash}", segments.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const ID: &str = "0f5a8b3c-2c7d-4c6e-9a55-0d2f3a1b4c5d";
+
+    fn name() -> RepoName {
+        "library/alpine".parse().unwrap()
+    }
+
+    #[test]
+    fn every_endpoint_has_a_route() {
+        let reference = |text: &str| text.parse::<Reference>().unwrap();
+        let digest: Digest = DIGEST.parse().unwrap();
+        let id: UploadId = ID.parse().unwrap();
+        for (line, route_expected) in [
+            ("GET /".to_owned(), Route::Root),
+            ("GET /v2/".to_owned(), Route::Base),
+            ("HEAD /v2/".to_owned(), Route::Base),
+            ("GET /v2/_catalog".to_owned(), Route::Catalog),
+            (
+                "GET /v2/library/alpine/tags/list".to_owned(),
+                Route::ListTags(name()),
+            ),
+            (
+                format!("GET /v2/library/alpine/referrers/{DIGEST}"),
+                Route::ListReferrers(name(), digest),
+            ),
+            (
+                "GET /v2/library/alpine/manifests/3.20".to_owned(),
+                Route::GetManifest(name(), reference("3.20")),
+            ),
+            (
+                format!("HEAD /v2/library/alpine/manifests/{DIGEST}"),
+                Route::GetManifest(name(), reference(DIGEST)),
+            ),
+            (
+                "PUT /v2/library/alpine/manifests/3.20".to_owned(),
+                Route::PutManifest(name(), reference("3.20")),
+            ),
+            (
+                format!("DELETE /v2/library/alpine/manifests/{DIGEST}"),
+                Route::DeleteManifest(name(), reference(DIGEST)),
+            ),
+            (
+                format!("HEAD /v2/library/alpine/blobs/{DIGEST}"),
+                Route::GetBlob(name(), digest),
+            ),
+            (
+                format!("DELETE /v2/library/alpine/blobs/{DIGEST}"),
+                Route::DeleteBlob(name(), digest),
+            ),
+            (
+                "POST /v2/library/alpine/blobs/uploads/".to_owned(),
+                Route::StartUpload(name()),
+            ),
+            (
+                "POST /v2/library/alpine/blobs/uploads".to_owned(),
+                Route::StartUpload(name()),
+            ),
+            (
+                format!("GET /v2/library/alpine/blobs/uploads/{ID}"),
+                Route::UploadStatus(name(), id),
+            ),
+            (
+                format!("PATCH /v2/library/alpine/blobs/uploads/{ID}"),
+                Route::AppendUpload(name(), id),
+            ),
+            (
+                format!("PUT /v2/library/alpine/blobs/uploads/{ID}"),
+                Route::FinishUpload(name(), id),
+            ),
+            (
+                format!("DELETE /v2/library/alpine/blobs/uploads/{ID}"),
+                Route::CancelUpload(name(), id),
+            ),
+        ] {
+            let (method, path) = line.split_once(' ').unwrap();
+            let method: Method = method.parse().unwrap();
+            assert_eq!(route(&method, path), Ok(route_expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_hold_any_noun() {
+        for repo in [
+            "tags/list",
+            "blobs/uploads",
+            "a/manifests",
+            "manifests/a/blobs",
+        ] {
+            let expected = Route::ListTags(repo.parse().unwrap());
+            assert_eq!(
+                route(&Method::GET, &format!("/v2/{repo}/tags/list")),
+                Ok(expected)
+            );
+            let expected = Route::StartUpload(repo.parse().unwrap());
+            assert_eq!(
+                route(&Method::POST, &format!("/v2/{repo}/blobs/uploads/")),
+                Ok(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        for (path, allow) in [
+            ("/", "GET, HEAD"),
+            ("/v2/", "GET, HEAD"),
+            ("/v2/a/tags/list", "GET, HEAD"),
+            ("/v2/a/manifests/b", "GET, HEAD, PUT, DELETE"),
+            (&format!("/v2/a/blobs/{DIGEST}"), "GET, HEAD, DELETE"),
+            ("/v2/a/blobs/uploads/", "POST"),
+            (
+                &format!("/v2/a/blobs/uploads/{ID}"),
+                "GET, HEAD, PATCH, PUT, DELETE",
+            ),
+        ] {
+            assert_eq!(
+                route(&Method::OPTIONS, path),
+                Err(Refusal::Method { allow }),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_refused_by_its_name() {
+        let get = |path: &str| route(&Method::GET, path);
+        assert_eq!(
+            get("/v2/A/tags/list"),
+            Err(Refusal::Name(NameError::Grammar))
+        );
+        let long = format!("/v2/{}/tags/list", "a".repeat(256));
+        assert_eq!(
+            get(&long),
+            Err(Refusal::Name(NameError::TooLong { got: 256 }))
+        );
+        assert!(matches!(
+            get("/v2/a/blobs/sha256:12"),
+            Err(Refusal::Digest(_))
+        ));
+        assert!(matches!(
+            get("/v2/a/manifests/.x"),
+            Err(Refusal::Reference(_))
+        ));
+        assert_eq!(get("/v2/a/blobs/uploads/1234"), Err(Refusal::Upload));
+        for path in [
+            "",
+            "*",
+            "/v1/search",
+            "/v2/a",
+            "/v2/a/b/c",
+            "/v2/manifests/b",
+            "/v2/_catalog/",
+            "/v2/%ff",
+            "/../../etc/passwd",
+            "//\\evil.example/x/",
+        ] {
+            assert_eq!(get(path), Err(Refusal::NoRoute), "{path}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_is_redirected() {
+        for (path, to) in [
+            ("/v2", "/v2/"),
+            ("//v2/", "/v2/"),
+            ("/v2//", "/v2/"),
+            ("//", "/"),
+            ("/v2/a//manifests/b", "/v2/a/manifests/b"),
+            ("/x/../v2/./a/tags/list", "/v2/a/tags/list"),
+            ("//evil.example/..", "/"),
+        ] {
+            let to = to.to_owned();
+            assert_eq!(
+                route(&Method::GET, path),
+                Err(Refusal::Moved { to }),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_escaped_path_is_the_same_path() {
+        let escaped = format!(
+            "/v2/library%2Falpine/manifests/{}",
+            DIGEST.replace(':', "%3A")
+        );
+        let plain = format!("/v2/library/alpine/manifests/{DIGEST}");
+        assert_eq!(route(&Method::GET, &escaped), route(&Method::GET, &plain));
+        assert!(route(&Method::GET, "/v2/%2e%2e/%2e%2e/tags/list").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(path in ".{0,200}", method in "[A-Z]{1,8}") {
+            let _ = route(&method.parse().unwrap(), &path);
+        }
+
+        /// Where a redirect leads is not redirected again, and is a path of
+        /// this host.
+        #[test]
+        fn redirects_end(path in "/[av2/.%]{0,20}") {
+            if let Err(Refusal::Moved { to }) = route(&Method::GET, &path) {
+                prop_assert!(to == "/" || to.starts_with("/v2"), "{}", to);
+                prop_assert_eq!(cleaned(&to), None);
+            }
+        }
+
+        #[test]
+        fn valid_parts_make_a_route(
+            name in "[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,3}",
+            tag in "[A-Za-z0-9_][A-Za-z0-9._-]{0,20}",
+        ) {
+            let expected = Route::GetManifest(name.parse().unwrap(), tag.parse().unwrap());
+            prop_assert_eq!(route(&Method::GET, &format!("/v2/{name}/manifests/{tag}")), Ok(expected));
+        }
+    }
+}

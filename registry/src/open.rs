@@ -1,0 +1,157 @@
+//! Opening the registry that the settings describe.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::Access;
+
+use crate::api::Api;
+use crate::store::Filesystem;
+
+/// Opens the registry below `settings.root`. The directory and what it needs
+/// inside are made, unless the registry is read-only.
+///
+/// # Errors
+///
+/// If the directory cannot be used: better now than at the first push.
+pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
+    let root = std::path::absolute(&settings.root)
+        .map_err(|source| OpenError::unusable(&settings.root, source))?;
+    if root.ends_with("docker/registry/v2") {
+        return Err(OpenError::TooDeep { root });
+    }
+    let store = Filesystem::new(&root);
+    if settings.read_only {
+        let is_directory = fs_err::metadata(&root)
+            .map_err(|source| OpenError::unusable(&root, source))?
+            .is_dir();
+        if !is_directory {
+            return Err(OpenError::unusable(
+                &root,
+                io::ErrorKind::NotADirectory.into(),
+            ));
+        }
+    } else {
+        let made = store
+            .prepare()
+            .map_err(|source| OpenError::unusable(&root, source))?;
+        for directory in made {
+            rustix::fs::access(&directory, Access::WRITE_OK | Access::EXEC_OK)
+                .map_err(|source| OpenError::unusable(&directory, source.into()))?;
+        }
+    }
+    Ok(Api::new(Arc::new(store), settings))
+}
+
+/// Why a registry cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made, read or written.
+    #[error("`registry.root`: cannot use {}: {source}", path.display())]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The directory is the inside of a registry.
+    #[error("`registry.root`: {} is inside a registry, expected the directory that holds docker/registry/v2", root.display())]
+    TooDeep {
+        /// The directory.
+        root: PathBuf,
+    },
+}
+
+impl OpenError {
+    fn unusable(path: &Path, source: io::Error) -> Self {
+        Self::Unusable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unusable { path, source } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Some(format!(
+                    "give {} to the user that the server runs as",
+                    path.display()
+                )),
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("set registry.read_only = true to serve what is there".to_owned())
+                }
+                io::ErrorKind::NotFound => Some(
+                    "a read-only registry is not made: name the directory of an existing one"
+                        .to_owned(),
+                ),
+                _ => None,
+            },
+            Self::TooDeep { root } => {
+                let parent = root.ancestors().nth(3)?;
+                Some(format!("set registry.root = \"{}\"", parent.display()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(root: &Path, read_only: bool) -> tidegate_config::Registry {
+        tidegate_config::Registry {
+            root: root.to_owned(),
+            delete: false,
+            read_only,
+        }
+    }
+
+    fn error(settings: &tidegate_config::Registry) -> OpenError {
+        open(settings).err().expect("it cannot be opened")
+    }
+
+    #[test]
+    fn makes_what_is_missing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("new/registry");
+        open(&settings(&path, false)).unwrap();
+        open(&settings(&path, false)).unwrap();
+        assert!(path.join("docker/registry/v2/repositories").is_dir());
+    }
+
+    #[test]
+    fn a_read_only_registry_is_not_made() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("absent");
+        let error = error(&settings(&path, true));
+        assert!(
+            error.hint().unwrap().contains("name the directory"),
+            "{error}"
+        );
+        assert!(!path.exists());
+        open(&settings(root.path(), true)).unwrap();
+        assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        fs_err::write(&path, b"").unwrap();
+        for read_only in [true, false] {
+            let error = error(&settings(&path, read_only));
+            assert!(
+                error.to_string().contains(path.to_str().unwrap()),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_inside_of_a_registry_is_not_its_root() {
+        let error = error(&settings(Path::new("/srv/docker/registry/v2"), true));
+        assert_eq!(error.hint().unwrap(), "set registry.root = \"/srv\"");
+    }
+}

@@ -1,0 +1,444 @@
+//! `/v2/<name>/blobs/uploads/`
+
+use http::Method;
+use tidegate_registry::oci::Algorithm;
+
+use crate::harness::{Answer, ORIGIN, Registry, broken_off, chunked, request, sha256};
+
+fn patch(location: &str) -> crate::harness::Request {
+    request(Method::PATCH, location).header("content-type", "application/octet-stream")
+}
+
+fn put(location: &str, digest: impl std::fmt::Display) -> crate::harness::Request {
+    request(Method::PUT, &format!("{location}?digest={digest}"))
+}
+
+#[track_caller]
+fn assert_progress(answer: &Answer, status: u16, location: &str, range: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("location"), format!("{ORIGIN}{location}"));
+    assert_eq!(answer.header("range"), range);
+    let id = location.rsplit_once('/').unwrap().1;
+    assert_eq!(answer.header("docker-upload-uuid"), id);
+    assert!(status == 416 || answer.body.is_empty());
+}
+
+async fn assert_served(registry: &Registry, repo: &str, content: &[u8]) {
+    let answer = registry
+        .get(&format!("/v2/{repo}/blobs/{}", sha256(content)))
+        .await;
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, content));
+}
+
+#[tokio::test]
+async fn a_push_in_three_steps() {
+    let registry = Registry::new();
+    let answer = registry.post("/v2/library/alpine/blobs/uploads/").await;
+    let location = answer.location();
+    assert!(location.starts_with("/v2/library/alpine/blobs/uploads/"));
+    assert_progress(&answer, 202, &location, "0-0");
+    assert_eq!(answer.header("content-length"), "0");
+
+    let answer = registry.send(patch(&location).body(b"content")).await;
+    assert_progress(&answer, 202, &location, "0-6");
+
+    let digest = sha256(b"content");
+    let answer = registry.send(put(&location, digest)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(
+        answer.location(),
+        format!("/v2/library/alpine/blobs/{digest}")
+    );
+    assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+    assert_eq!(answer.header("content-length"), "0");
+    assert_served(&registry, "library/alpine", b"content").await;
+    registry
+        .get(&location)
+        .await
+        .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_push_whose_last_request_carries_everything() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let answer = registry
+        .send(put(&location, sha256(b"content")).body(b"content"))
+        .await;
+    assert_eq!(answer.status, 201);
+    assert_served(&registry, "a", b"content").await;
+}
+
+#[tokio::test]
+async fn a_push_in_one_request() {
+    let registry = Registry::new();
+    let digest = sha256(b"content");
+    let path = format!("/v2/a/blobs/uploads/?digest={digest}");
+    let answer = registry
+        .send(request(Method::POST, &path).body(b"content"))
+        .await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.location(), format!("/v2/a/blobs/{digest}"));
+    assert_served(&registry, "a", b"content").await;
+
+    let answer = registry
+        .send_stream(request(Method::POST, &path), chunked(&["con", "tent"]))
+        .await;
+    assert_eq!(answer.status, 201);
+    let answer = registry.send(request(Method::POST, &path).body(b"")).await;
+    assert_eq!(
+        answer.status, 202,
+        "without a body it is the first of several"
+    );
+    let answer = registry
+        .send(request(Method::POST, &path).body(b"other"))
+        .await;
+    answer.assert_error(400, "DIGEST_INVALID");
+    let answer = registry
+        .send_stream(request(Method::POST, &path), broken_off(&["content"]))
+        .await;
+    answer.assert_error(400, "BLOB_UPLOAD_INVALID");
+    let left = fs_err::read_dir(registry.file("repositories/a/_uploads"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 1, "only what can be continued is left");
+}
+
+#[tokio::test]
+async fn chunks_in_order() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let answer = registry
+        .send(
+            patch(&location)
+                .header("content-range", "0-3")
+                .body(b"0123"),
+        )
+        .await;
+    assert_progress(&answer, 202, &location, "0-3");
+    assert_progress(&registry.get(&location).await, 204, &location, "0-3");
+    assert_progress(&registry.head(&location).await, 204, &location, "0-3");
+
+    for wrong in ["0-3", "5-8", "3-6"] {
+        let answer = registry
+            .send(
+                patch(&location)
+                    .header("content-range", wrong)
+                    .body(b"4567"),
+            )
+            .await;
+        answer.assert_error(416, "RANGE_INVALID");
+        assert_progress(&answer, 416, &location, "0-3");
+    }
+    let unreadable = patch(&location)
+        .header("content-range", "four-seven")
+        .body(b"4567");
+    registry
+        .send(unreadable)
+        .await
+        .assert_error(416, "RANGE_INVALID");
+
+    let last = put(&location, sha256(b"01234567"))
+        .header("content-range", "4-7")
+        .body(b"4567");
+    assert_eq!(registry.send(last).await.status, 201);
+    assert_served(&registry, "a", b"01234567").await;
+}
+
+#[tokio::test]
+async fn a_chunk_of_another_length_than_its_range() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let announced = patch(&location)
+        .header("content-range", "0-9")
+        .body(b"0123");
+    registry
+        .send(announced)
+        .await
+        .assert_error(400, "SIZE_INVALID");
+    assert_progress(&registry.get(&location).await, 204, &location, "0-0");
+
+    let longer = patch(&location).header("content-range", "0-3");
+    registry
+        .send_stream(longer, chunked(&["0123", "4"]))
+        .await
+        .assert_error(400, "SIZE_INVALID");
+    assert_progress(&registry.get(&location).await, 204, &location, "0-3");
+
+    let shorter = patch(&location).header("content-range", "4-9");
+    registry
+        .send_stream(shorter, chunked(&["45"]))
+        .await
+        .assert_error(400, "SIZE_INVALID");
+    assert_progress(&registry.get(&location).await, 204, &location, "0-5");
+    assert_eq!(
+        registry
+            .send(put(&location, sha256(b"012345")))
+            .await
+            .status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn a_stream_without_a_length() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let answer = registry
+        .send_stream(patch(&location), chunked(&["one ", "", "two"]))
+        .await;
+    assert_progress(&answer, 202, &location, "0-6");
+    let answer = registry
+        .send_stream(put(&location, sha256(b"one two")), chunked(&[]))
+        .await;
+    assert_eq!(answer.status, 201);
+}
+
+#[tokio::test]
+async fn what_came_before_a_connection_broke_is_kept() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let answer = registry
+        .send_stream(patch(&location), broken_off(&["0123", "45"]))
+        .await;
+    answer.assert_error(400, "BLOB_UPLOAD_INVALID");
+    assert_progress(&registry.get(&location).await, 204, &location, "0-5");
+    let rest = patch(&location)
+        .header("content-range", "6-9")
+        .body(b"6789");
+    assert_progress(&registry.send(rest).await, 202, &location, "0-9");
+    assert_eq!(
+        registry
+            .send(put(&location, sha256(b"0123456789")))
+            .await
+            .status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_never_complete() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let digest = sha256(b"content");
+    // All bytes have come, but not the end of the body.
+    let answer = registry
+        .send_stream(put(&location, digest), broken_off(&["content"]))
+        .await;
+    answer.assert_error(400, "BLOB_UPLOAD_INVALID");
+    registry
+        .get(&format!("/v2/a/blobs/{digest}"))
+        .await
+        .assert_error(404, "BLOB_UNKNOWN");
+    // Fewer bytes than announced, and a clean end.
+    let short = put(&location, digest).header("content-length", "9");
+    registry
+        .send_stream(short, chunked(&["content"]))
+        .await
+        .assert_error(400, "SIZE_INVALID");
+    registry
+        .get(&format!("/v2/a/blobs/{digest}"))
+        .await
+        .assert_error(404, "BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn an_upload_is_continued_after_a_restart() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    registry.send(patch(&location).body(b"before ")).await;
+    let registry = registry.reopened(|_| {});
+    assert_progress(&registry.get(&location).await, 204, &location, "0-6");
+    registry.send(patch(&location).body(b"after")).await;
+    let answer = registry.send(put(&location, sha256(b"before after"))).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_second_writer_is_refused() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let (started, has_started) = tokio::sync::oneshot::channel();
+    let (finish, may_finish) = tokio::sync::oneshot::channel::<()>();
+    let slow = futures_util::StreamExt::chain(
+        futures_util::stream::once(async move {
+            started.send(()).unwrap();
+            may_finish.await.unwrap();
+            Ok(bytes::Bytes::from_static(b"slow"))
+        }),
+        chunked(&[]),
+    );
+    let first = registry.send_stream(patch(&location), slow);
+    let second = async {
+        has_started.await.unwrap();
+        for refused in [
+            patch(&location).body(b"x"),
+            put(&location, sha256(b"x")).body(b"x"),
+        ] {
+            registry
+                .send(refused)
+                .await
+                .assert_error(409, "BLOB_UPLOAD_INVALID");
+        }
+        registry
+            .delete(&location)
+            .await
+            .assert_error(409, "BLOB_UPLOAD_INVALID");
+        finish.send(()).unwrap();
+    };
+    let (first, ()) = tokio::join!(first, second);
+    assert_progress(&first, 202, &location, "0-3");
+    assert_eq!(
+        registry.send(put(&location, sha256(b"slow"))).await.status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_read_leaves_the_upload() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    registry.send(patch(&location).body(b"content")).await;
+    let details = registry
+        .send(request(Method::PUT, &location))
+        .await
+        .assert_error(400, "DIGEST_INVALID");
+    assert_eq!(details[0], "digest missing");
+    for digest in ["", "sha256:abc", "md5:00", "latest"] {
+        let details = registry
+            .send(put(&location, digest))
+            .await
+            .assert_error(400, "DIGEST_INVALID");
+        assert!(
+            details[0]
+                .as_str()
+                .unwrap()
+                .starts_with("digest parsing failed"),
+            "{details:?}"
+        );
+    }
+    assert_eq!(
+        registry
+            .send(put(&location, sha256(b"content")))
+            .await
+            .status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn content_with_another_digest_is_thrown_away() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let expected = sha256(b"expected");
+    let details = registry
+        .send(put(&location, expected).body(b"actual"))
+        .await
+        .assert_error(400, "DIGEST_INVALID");
+    assert_eq!(details[0]["expected"], expected.to_string());
+    assert_eq!(details[0]["actual"], sha256(b"actual").to_string());
+    for digest in [expected, sha256(b"actual")] {
+        registry
+            .get(&format!("/v2/a/blobs/{digest}"))
+            .await
+            .assert_error(404, "BLOB_UNKNOWN");
+    }
+    registry
+        .get(&location)
+        .await
+        .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_blob_is_pushed_and_served_by_its_sha512() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let digest = Algorithm::Sha512.digest(b"content");
+    let answer = registry.send(put(&location, digest).body(b"content")).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+    let answer = registry.get(&format!("/v2/a/blobs/{digest}")).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (200, &b"content"[..])
+    );
+    assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+}
+
+#[tokio::test]
+async fn a_cancelled_upload_is_gone() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    registry.send(patch(&location).body(b"content")).await;
+    let answer = registry.delete(&location).await;
+    assert_eq!(answer.status, 204);
+    assert!(!answer.headers.contains_key("content-length"));
+    for gone in [
+        request(Method::GET, &location),
+        patch(&location),
+        put(&location, sha256(b"")),
+        request(Method::DELETE, &location),
+    ] {
+        registry
+            .send(gone)
+            .await
+            .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+    }
+    registry
+        .get("/v2/a/blobs/uploads/not-a-uuid")
+        .await
+        .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
+async fn an_upload_belongs_to_its_repository() {
+    let registry = Registry::new();
+    let location = registry.start_upload("a").await;
+    let elsewhere = location.replace("/v2/a/", "/v2/b/");
+    registry
+        .get(&elsewhere)
+        .await
+        .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+    registry
+        .send(patch(&elsewhere).body(b"x"))
+        .await
+        .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_blob_is_mounted_from_another_repository() {
+    let registry = Registry::new();
+    let digest = registry.push_blob("source/a", b"content").await;
+    let answer = registry
+        .post(&format!(
+            "/v2/b/blobs/uploads/?mount={digest}&from=source/a"
+        ))
+        .await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.location(), format!("/v2/b/blobs/{digest}"));
+    assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+    assert_served(&registry, "b", b"content").await;
+}
+
+#[tokio::test]
+async fn a_mount_that_cannot_be_becomes_an_upload() {
+    let registry = Registry::new();
+    let digest = registry.push_blob("source/a", b"content").await;
+    for query in [
+        format!("mount={}&from=source/a", sha256(b"other")),
+        format!("mount={digest}&from=source/b"),
+        format!("mount={digest}&from=UPPER"),
+        format!("mount={digest}"),
+        "mount=sha256:abc&from=source/a".to_owned(),
+    ] {
+        let answer = registry
+            .post(&format!("/v2/b/blobs/uploads/?{query}"))
+            .await;
+        let location = answer.location();
+        assert_progress(&answer, 202, &location, "0-0");
+    }
+    registry
+        .get(&format!("/v2/b/blobs/{digest}"))
+        .await
+        .assert_error(404, "BLOB_UNKNOWN");
+}
