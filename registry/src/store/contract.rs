@@ -2,16 +2,19 @@
 //! documentation, one function each.
 //!
 //! Available to other crates with the feature `contract`. A store's own tests
-//! add what only that store can do, such as surviving a torn file.
+//! add what only that store can do, such as surviving a torn file. The rules
+//! about blobs and uploads stand here, those about manifests in `manifests`.
+
+mod manifests;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use futures_util::{FutureExt, TryStreamExt};
 
-use super::{Missing, NewManifest, Page, Store, StoreError, UploadId};
-use crate::oci::{Algorithm, Digest, ManifestType, RepoName, Tag};
+use super::{Missing, Store, StoreError, UploadId};
+use crate::oci::{Algorithm, Digest, RepoName};
 
 /// A new, empty store, and a way to open it again as another process would.
 pub struct Subject {
@@ -37,13 +40,13 @@ pub async fn check(make: impl Fn() -> Subject) {
     an_upload_has_one_writer(make().store).await;
     a_dropped_upload_keeps_what_came(make().store).await;
     a_cancelled_upload_is_gone(make().store).await;
-    manifests_are_read_back(make()).await;
-    tags_move_and_are_deleted(make().store).await;
-    a_deleted_manifest_takes_its_tags(make().store).await;
-    referrers_are_listed(make().store).await;
-    tags_are_paged(make().store).await;
-    repositories_are_paged(make().store).await;
-    tags_and_deletions_at_once_leave_no_dangling_tag(make().store).await;
+    manifests::manifests_are_read_back(make()).await;
+    manifests::tags_move_and_are_deleted(make().store).await;
+    manifests::a_deleted_manifest_takes_its_tags(make().store).await;
+    manifests::referrers_are_listed(make().store).await;
+    manifests::tags_are_paged(make().store).await;
+    manifests::repositories_are_paged(make().store).await;
+    manifests::tags_and_deletions_at_once_leave_no_dangling_tag(make().store).await;
 }
 
 async fn blobs_are_read_back(store: Arc<dyn Store>) {
@@ -222,185 +225,6 @@ async fn a_cancelled_upload_is_gone(store: Arc<dyn Store>) {
     );
 }
 
-async fn manifests_are_read_back(subject: Subject) {
-    let (repo, bytes) = (repo("a"), index("first"));
-    let digest = put(&*subject.store, &repo, &bytes, Some("latest")).await;
-    for store in [Arc::clone(&subject.store), (subject.reopen)()] {
-        assert_eq!(store.tagged(&repo, &tag("latest")).await.unwrap(), digest);
-        let manifest = store.manifest(&repo, &digest).await.unwrap();
-        assert_eq!(manifest.bytes(), &bytes);
-        assert_eq!(manifest.media_type(), ManifestType::OciIndex);
-        // What another repository has in memory is not this one's.
-        let elsewhere = store.manifest(&self::repo("b"), &digest).await.unwrap_err();
-        assert_missing(&elsewhere, &Missing::Manifest(self::repo("b"), digest));
-    }
-    let error = subject
-        .store
-        .tagged(&repo, &tag("other"))
-        .await
-        .unwrap_err();
-    assert_missing(&error, &Missing::Tag(repo, tag("other")));
-}
-
-async fn tags_move_and_are_deleted(store: Arc<dyn Store>) {
-    let repo = repo("a");
-    let first = put(&*store, &repo, &index("first"), Some("t")).await;
-    let second = put(&*store, &repo, &index("second"), Some("t")).await;
-    assert_eq!(store.tagged(&repo, &tag("t")).await.unwrap(), second);
-    put(&*store, &repo, &index("first"), Some("t")).await;
-    assert_eq!(store.tagged(&repo, &tag("t")).await.unwrap(), first);
-
-    store.delete_tag(&repo, &tag("t")).await.unwrap();
-    let missing = Missing::Tag(repo.clone(), tag("t"));
-    assert_missing(&store.tagged(&repo, &tag("t")).await.unwrap_err(), &missing);
-    assert_missing(
-        &store.delete_tag(&repo, &tag("t")).await.unwrap_err(),
-        &missing,
-    );
-    assert!(store.manifest(&repo, &first).await.is_ok());
-    put(&*store, &repo, &index("second"), Some("t")).await;
-    assert_eq!(store.tagged(&repo, &tag("t")).await.unwrap(), second);
-}
-
-async fn a_deleted_manifest_takes_its_tags(store: Arc<dyn Store>) {
-    let repo = repo("a");
-    let doomed = put(&*store, &repo, &index("doomed"), Some("one")).await;
-    put(&*store, &repo, &index("doomed"), Some("two")).await;
-    put(&*store, &repo, &index("kept"), Some("three")).await;
-    // Read once, so that it is in every cache there is.
-    store.manifest(&repo, &doomed).await.unwrap();
-    store.delete_manifest(&repo, &doomed).await.unwrap();
-    let missing = Missing::Manifest(repo.clone(), doomed);
-    assert_missing(&store.manifest(&repo, &doomed).await.unwrap_err(), &missing);
-    assert_missing(
-        &store.delete_manifest(&repo, &doomed).await.unwrap_err(),
-        &missing,
-    );
-    let left = store.tags(&repo, None, 10).await.unwrap();
-    assert_eq!(
-        left,
-        Page {
-            items: vec![tag("three")],
-            more: false
-        }
-    );
-}
-
-async fn referrers_are_listed(store: Arc<dyn Store>) {
-    let repo = repo("a");
-    let subject = Algorithm::Sha256.digest(b"subject");
-    let put_with_subject = async |about: &str| {
-        let bytes = index(about);
-        let digest = Algorithm::Sha256.digest(&bytes);
-        let manifest = NewManifest {
-            digest,
-            bytes,
-            subject: Some(subject),
-            tag: None,
-        };
-        store.put_manifest(&repo, manifest).await.unwrap();
-        digest
-    };
-    assert_eq!(store.referrers(&repo, &subject).await.unwrap(), []);
-    let mut expected = [
-        put_with_subject("signature").await,
-        put_with_subject("sbom").await,
-    ];
-    expected.sort();
-    assert_eq!(store.referrers(&repo, &subject).await.unwrap(), expected);
-    assert_eq!(
-        store.referrers(&self::repo("b"), &subject).await.unwrap(),
-        []
-    );
-}
-
-async fn tags_are_paged(store: Arc<dyn Store>) {
-    let repo = repo("a");
-    let error = store.tags(&repo, None, 10).await.unwrap_err();
-    assert_missing(&error, &Missing::Repository(repo.clone()));
-    for name in ["b", "a", "A", "_", "a.1", "10", "9"] {
-        put(&*store, &repo, &index("x"), Some(name)).await;
-    }
-    let page = |after: Option<&'static str>, limit| {
-        let (store, repo) = (Arc::clone(&store), repo.clone());
-        async move {
-            let page = store.tags(&repo, after, limit).await.unwrap();
-            (
-                page.items.iter().map(Tag::to_string).collect::<Vec<_>>(),
-                page.more,
-            )
-        }
-    };
-    let all = ["10", "9", "A", "_", "a", "a.1", "b"].map(str::to_owned);
-    assert_eq!(page(None, 7).await, (all.to_vec(), false));
-    assert_eq!(page(None, 2).await, (all[..2].to_vec(), true));
-    assert_eq!(page(Some("9"), 3).await, (all[2..5].to_vec(), true));
-    assert_eq!(page(Some("a.0"), 9).await, (all[5..].to_vec(), false));
-    assert_eq!(page(Some("b"), 9).await, (vec![], false));
-    assert_eq!(page(None, 0).await, (vec![], true));
-}
-
-async fn repositories_are_paged(store: Arc<dyn Store>) {
-    let all = ["a", "a-b", "a/b", "a/b/c", "b.x/y", "c"];
-    for name in all.iter().rev() {
-        put(&*store, &repo(name), &index("x"), None).await;
-    }
-    push(&*store, &repo("only-blobs"), b"x").await;
-    let page = |after: Option<&'static str>, limit| {
-        let store = Arc::clone(&store);
-        async move {
-            let page = store.repositories(after, limit).await.unwrap();
-            (
-                page.items
-                    .iter()
-                    .map(RepoName::to_string)
-                    .collect::<Vec<_>>(),
-                page.more,
-            )
-        }
-    };
-    assert_eq!(
-        page(None, 10).await,
-        (all.map(str::to_owned).to_vec(), false)
-    );
-    assert_eq!(
-        page(Some("a-b"), 2).await,
-        (vec!["a/b".into(), "a/b/c".into()], true)
-    );
-    assert_eq!(
-        page(Some("a/b/zzz"), 2).await,
-        (vec!["b.x/y".into(), "c".into()], false)
-    );
-    assert_eq!(page(Some("c"), 2).await, (vec![], false));
-    assert_eq!(page(None, 0).await, (vec![], true));
-}
-
-async fn tags_and_deletions_at_once_leave_no_dangling_tag(store: Arc<dyn Store>) {
-    let repo = repo("a");
-    let (one, two) = (index("one"), index("two"));
-    put(&*store, &repo, &one, Some("t")).await;
-    for _ in 0..20 {
-        let doomed = Algorithm::Sha256.digest(&one);
-        let (_, second) = join(
-            store.delete_manifest(&repo, &doomed).map(Result::ok),
-            put(&*store, &repo, &two, Some("t")),
-        )
-        .await;
-        assert_eq!(store.tagged(&repo, &tag("t")).await.unwrap(), second);
-        join(
-            store.delete_manifest(&repo, &doomed).map(Result::ok),
-            put(&*store, &repo, &one, Some("t")),
-        )
-        .await;
-        if let Ok(target) = store.tagged(&repo, &tag("t")).await {
-            store
-                .manifest(&repo, &target)
-                .await
-                .expect("a tag leads to a manifest");
-        }
-    }
-}
-
 async fn push(store: &dyn Store, repo: &RepoName, content: &[u8]) -> Digest {
     let mut upload = store.begin_upload(repo).await.unwrap();
     for piece in content.chunks(50_000) {
@@ -426,31 +250,7 @@ async fn read(
     pieces.concat()
 }
 
-async fn put(store: &dyn Store, repo: &RepoName, bytes: &Bytes, tag: Option<&str>) -> Digest {
-    let digest = Algorithm::Sha256.digest(bytes);
-    let tag = tag.map(|tag| tag.parse().unwrap());
-    let manifest = NewManifest {
-        digest,
-        bytes: bytes.clone(),
-        subject: None,
-        tag,
-    };
-    store.put_manifest(repo, manifest).await.unwrap();
-    digest
-}
-
-/// An index that lists nothing, told from others by a text.
-fn index(about: &str) -> Bytes {
-    let text =
-        format!(r#"{{"schemaVersion":2,"manifests":[],"annotations":{{"about":"{about}"}}}}"#);
-    Bytes::from(text)
-}
-
 fn repo(name: &str) -> RepoName {
-    name.parse().unwrap()
-}
-
-fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }
 
