@@ -91,26 +91,31 @@ pub struct Drained {
     pub cut: usize,
 }
 
-impl Front {
-    /// Loads and checks the certificates, compiles the expression and binds
-    /// every socket. What can fail fails here, before anything is served.
-    ///
-    /// Without a verifier, nobody is asked for a password.
+/// What the settings give before a socket is bound: all that a check of them
+/// needs.
+pub struct PreparedFront {
+    listeners: Vec<Listener>,
+    certificates: Arc<CertificateStore>,
+    acceptor: Arc<Acceptor>,
+    refused: RefusedUserAgents,
+    proxies: TrustedProxies,
+    access_log: AccessLog,
+    drain_timeout: Duration,
+}
+
+impl PreparedFront {
+    /// Loads and checks the certificates and compiles the expression.
     ///
     /// # Errors
     /// See [`BindError`].
-    pub fn bind(
-        settings: FrontSettings,
-        auth: Option<Arc<Verifier>>,
-        destination: Destination,
-    ) -> Result<Self, BindError> {
+    pub fn new(settings: FrontSettings) -> Result<Self, BindError> {
         let provider = tls::provider();
         // pingora makes a connector for TLS upstreams, which nothing here uses,
         // and for it installs ring as the process's provider if there is none.
         // Failing means that there is one.
         let _ = (*provider).clone().install_default();
 
-        let listeners = &settings.listeners;
+        let listeners = settings.listeners;
         if listeners.is_empty() {
             return Err(BindError::NoListener);
         }
@@ -124,21 +129,40 @@ impl Front {
         let certificates = Arc::new(certificates);
         let config = tls::server_config(Arc::clone(&certificates) as _, provider);
         let acceptor = Acceptor::from_server_config(Arc::new(config.map_err(BindError::Tls)?));
-
-        let in_flight = Arc::new(InFlight::default());
-        let service = Service {
+        Ok(Self {
+            listeners,
+            certificates,
+            acceptor: Arc::new(acceptor),
             refused: RefusedUserAgents::compile(settings.edge.refused_user_agents.as_deref())?,
             proxies: TrustedProxies::new(settings.edge.trusted_proxies),
+            access_log: settings.access_log,
+            drain_timeout: settings.drain_timeout,
+        })
+    }
+
+    /// Binds every socket. Without a verifier, nobody is asked for a password.
+    ///
+    /// # Errors
+    /// The first address that cannot be listened on.
+    pub fn bind(
+        self,
+        auth: Option<Arc<Verifier>>,
+        destination: Destination,
+    ) -> Result<Front, BindError> {
+        let in_flight = Arc::new(InFlight::default());
+        let service = Service {
+            refused: self.refused,
+            proxies: self.proxies,
             gate: Gate::new(auth),
             route: route(destination)?,
-            access_log: settings.access_log,
+            access_log: self.access_log,
             in_flight: Arc::clone(&in_flight),
         };
-
-        let sockets = listeners
+        let sockets = self
+            .listeners
             .iter()
             .map(|listener| {
-                let socket = listen::bind(listener, listeners)?;
+                let socket = listen::bind(listener, &self.listeners)?;
                 let bound = BoundListener {
                     address: local_address(&socket, listener.address)?,
                     protocol: listener.protocol,
@@ -146,16 +170,32 @@ impl Front {
                 Ok((socket, bound))
             })
             .collect::<Result<_, BindError>>()?;
-
-        Ok(Self {
+        Ok(Front {
             sockets,
-            certificates,
-            acceptor: Arc::new(acceptor),
+            certificates: self.certificates,
+            acceptor: self.acceptor,
             proxy: proxy(service),
             in_flight,
-            access_log: settings.access_log,
-            drain_timeout: settings.drain_timeout,
+            access_log: self.access_log,
+            drain_timeout: self.drain_timeout,
         })
+    }
+}
+
+impl Front {
+    /// Prepares a front and binds every socket. What can fail fails here,
+    /// before anything is served.
+    ///
+    /// Without a verifier, nobody is asked for a password.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn bind(
+        settings: FrontSettings,
+        auth: Option<Arc<Verifier>>,
+        destination: Destination,
+    ) -> Result<Self, BindError> {
+        PreparedFront::new(settings)?.bind(auth, destination)
     }
 
     /// Where the front listens, in the order of the settings.

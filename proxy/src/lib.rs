@@ -30,9 +30,14 @@ mod service;
 mod socket;
 mod tls;
 
+/// Filter directives, in the notation of `tracing`'s `EnvFilter`, for the
+/// libraries beneath: they call every client that goes away an error. What
+/// matters to an operator is reported by this crate in its own words.
+pub const LOG_DIRECTIVES: &str = "pingora_core=off,pingora_proxy=off";
+
 pub use backend::{Backend, BoxError, ClientAddress, Destination, ResponseBody};
 pub use bind_error::BindError;
 pub use certificates::{CertificateError, CertificateStore, Reloaded};
 pub use edge::BadExpression;
-pub use front::{BoundListener, Drained, Front, FrontSettings};
+pub use front::{BoundListener, Drained, Front, FrontSettings, PreparedFront};
 pub use request_body::{BrokenOff, RequestBody};
