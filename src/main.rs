@@ -1,1 +1,68 @@
-fn main(){}
+//! `tidegate`: the private Docker/OCI registry in one binary.
+//!
+//! `main` reads the command line and hands over to the room of that command;
+//! what each command does stands in its own file.
+
+mod backend;
+mod check;
+mod failure;
+mod htpasswd;
+mod logging;
+mod password;
+mod reload;
+mod serve;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The private Docker/OCI registry in one binary.
+#[derive(Parser)]
+#[command(
+    name = "tidegate",
+    version,
+    after_help = "Exit codes: 0 ok, 1 something you can fix, 2 usage or unexpected."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make what is missing for a registry, then serve it: CA, certificate,
+    /// first user, storage, configuration
+    Up(up::Arguments),
+    /// Serve as tidegate.toml says
+    Serve(serve::Arguments),
+    /// Say what would be served, and what is wrong
+    Check(check::Arguments),
+    /// Add, change, verify or remove the users of a password file, with the
+    /// flags of Apache's htpasswd
+    Htpasswd(htpasswd::Arguments),
+}
+
+fn main() -> ExitCode {
+    // Before anything makes a TLS configuration: with no default installed,
+    // libraries that want one would bring a second provider.
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        unreachable!("nothing has run before main");
+    }
+    let done = match CommandLine::parse().command {
+        Command::Up(arguments) => up::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Htpasswd(arguments) => htpasswd::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,86 @@
+//! `tidegate check`: what would be served, and what is wrong.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use tidegate_auth::Verifier;
+use tidegate_config::{Backend, Settings, Upstream};
+use tidegate_proxy::{BoundListener, PreparedFront};
+
+use crate::failure::Failure;
+use crate::{logging, serve};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", default_value = "tidegate.toml")]
+    config: PathBuf,
+}
+
+/// Reads all that `serve` would read, and binds and makes nothing.
+#[expect(clippy::print_stdout, reason = "the report is the command's output")]
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = tidegate_config::load(&arguments.config)?;
+    let log = logging::start(&settings.log)?;
+    if let Some(auth) = &settings.auth {
+        Verifier::open(auth)?;
+    }
+    PreparedFront::new(serve::front_settings(&settings))?;
+    drop(log);
+    print!("{}", report(&settings));
+    println!("{}: ok", arguments.config.display());
+    Ok(())
+}
+
+fn report(settings: &Settings) -> String {
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    for listener in &settings.listeners {
+        let bound = BoundListener {
+            address: listener.address,
+            protocol: listener.protocol,
+        };
+        let _ = writeln!(text, "listen       {}", serve::url(&bound));
+    }
+    for pair in &settings.certificates {
+        let _ = writeln!(
+            text,
+            "certificate  {} with {}",
+            pair.cert.display(),
+            pair.key.display()
+        );
+    }
+    let _ = match &settings.auth {
+        Some(auth) => writeln!(
+            text,
+            "passwords    {}, realm \"{}\"",
+            auth.htpasswd.display(),
+            auth.realm
+        ),
+        None => writeln!(text, "passwords    none: everybody is let in"),
+    };
+    let _ = match &settings.backend {
+        Backend::Registry(registry) => writeln!(
+            text,
+            "registry     {}{} (deletion {}{})",
+            registry.root.display(),
+            if registry.root.exists() {
+                ""
+            } else {
+                ", which will be made"
+            },
+            if registry.delete { "on" } else { "off" },
+            if registry.read_only {
+                ", read-only"
+            } else {
+                ""
+            },
+        ),
+        Backend::Forward(forward) => match &forward.to {
+            Upstream::Http { host, port } => writeln!(text, "forward      http://{host}:{port}"),
+            Upstream::Unix(path) => writeln!(text, "forward      unix:{}", path.display()),
+        },
+    };
+    text
+}

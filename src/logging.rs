@@ -1,0 +1,106 @@
+//! Messages go to standard error, the access log to standard output.
+
+use std::fmt;
+use std::io::IsTerminal as _;
+
+use tidegate_config::{Log, LogFormat};
+use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::failure::Failure;
+
+/// The target of the lines that the front writes for each request.
+const ACCESS: &str = "tidegate::access";
+
+/// Lines of the access log that may wait for a slow reader before lines are
+/// dropped: a blocked terminal must not stop the registry.
+const WAITING_LINES: usize = 65_536;
+
+/// Starts the log. The lines that still wait are written when the guard is
+/// dropped.
+pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
+    let filter = EnvFilter::try_new(&log.level)
+        .map_err(|e| Failure::new(format!("`log.level` = \"{}\": {e}", log.level)))?
+        .add_directive(silence(ACCESS))
+        // Pingora logs at `error` what is everyday on a public port.
+        .add_directive(silence("pingora_core::protocols"))
+        .add_directive(silence("pingora_proxy"));
+    let messages = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let messages = match log.format {
+        LogFormat::Text => messages.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => messages.json().flatten_event(true).boxed(),
+    };
+
+    let (stdout, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES)
+        .lossy(true)
+        .finish(std::io::stdout());
+    let access = tracing_subscriber::fmt::layer()
+        .with_writer(stdout)
+        .with_ansi(false)
+        .fmt_fields(MessageOnly)
+        .event_format(MessageOnly)
+        .with_filter(Targets::new().with_target(ACCESS, LevelFilter::INFO));
+
+    tracing_subscriber::registry()
+        .with(messages.with_filter(filter))
+        .with(access)
+        .init();
+    Ok(guard)
+}
+
+#[expect(clippy::expect_used, reason = "the targets are constants of this file")]
+fn silence(target: &str) -> tracing_subscriber::filter::Directive {
+    format!("{target}=off").parse().expect("a directive")
+}
+
+/// Writes an event's message and nothing else.
+struct MessageOnly;
+
+impl<S, N> FormatEvent<S, N> for MessageOnly
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+impl<'w> FormatFields<'w> for MessageOnly {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut visitor = MessageVisitor {
+            writer,
+            result: Ok(()),
+        };
+        fields.record(&mut visitor);
+        visitor.result
+    }
+}
+
+struct MessageVisitor<'w> {
+    writer: Writer<'w>,
+    result: fmt::Result,
+}
+
+impl tracing::field::Visit for MessageVisitor<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" && self.result.is_ok() {
+            self.result = write!(self.writer, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `tidegate serve`: build the services, say where they listen, wait for a
+//! signal, drain.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tidegate_auth::Verifier;
+use tidegate_config::{Backend, Protocol, Settings};
+use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::backend::InProcess;
+use crate::failure::Failure;
+use crate::{logging, reload};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", default_value = "tidegate.toml")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = tidegate_config::load(&arguments.config)?;
+    serve(settings, print_listeners)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "where it listens is the command's output"
+)]
+fn print_listeners(listeners: &[BoundListener]) {
+    for listener in listeners {
+        println!("listening on {}", url(listener));
+    }
+}
+
+/// A listener as the URL by which it is reached from this machine.
+pub(crate) fn url(listener: &BoundListener) -> String {
+    let scheme = match listener.protocol {
+        Protocol::Https => "https",
+        Protocol::Http | Protocol::RedirectToHttps { .. } => "http",
+    };
+    format!("{scheme}://{}", listener.address)
+}
+
+/// The front's own section of the settings.
+pub(crate) fn front_settings(settings: &Settings) -> FrontSettings {
+    FrontSettings {
+        listeners: settings.listeners.clone(),
+        certificates: settings.certificates.clone(),
+        edge: settings.edge.clone(),
+        access_log: settings.log.access,
+        drain_timeout: settings.server.drain_timeout,
+    }
+}
+
+/// Serves until a signal ends it. `announce` is called once every socket is
+/// bound, with what is bound.
+pub(crate) fn serve(
+    settings: Settings,
+    announce: impl FnOnce(&[BoundListener]),
+) -> Result<(), Failure> {
+    let _log = logging::start(&settings.log)?;
+    raise_file_limit();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::of(&e, None))?
+        .block_on(serve_until_signal(settings, announce))
+}
+
+async fn serve_until_signal(
+    settings: Settings,
+    announce: impl FnOnce(&[BoundListener]),
+) -> Result<(), Failure> {
+    // From here on a signal is ours: one that comes during the start is kept.
+    let stop = Stop::listen()?;
+    let verifier = settings
+        .auth
+        .as_ref()
+        .map(Verifier::open)
+        .transpose()?
+        .map(Arc::new);
+    let destination = match &settings.backend {
+        Backend::Registry(registry) => {
+            Destination::InProcess(Arc::new(InProcess(tidegate_registry::open(registry)?)))
+        }
+        Backend::Forward(forward) => Destination::Forward(forward.clone()),
+    };
+    let front = Front::bind(front_settings(&settings), verifier.clone(), destination)?;
+    let reloading = tokio::spawn(reload::watch(verifier, front.certificates())?);
+    announce(&front.addresses());
+
+    let drained = front.serve(stop.received()).await;
+    reloading.abort();
+    match drained.cut {
+        0 => info!("stopped: every request was answered"),
+        cut => warn!(
+            requests.cut = cut,
+            "stopped: `server.drain_timeout` ended before these requests did"
+        ),
+    }
+    Ok(())
+}
+
+/// SIGTERM and Ctrl-C.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Ends with the first signal. A second one ends the process at once, for
+    /// those who do not want to wait for the drain.
+    async fn received(mut self) {
+        let name = self.next().await;
+        info!(
+            signal = name,
+            "stopping: requests in flight are finished first"
+        );
+        tokio::spawn(async move {
+            let name = self.next().await;
+            warn!(signal = name, "stopping at once");
+            std::process::exit(1);
+        });
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+pub(crate) fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|e| Failure::of(&e, None))
+}
+
+/// Each connection is a file, and each blob being sent is one more: the usual
+/// soft limit of 1,024 is there for programs that use `select`.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(e) = setrlimit(Resource::Nofile, raised) {
+        warn!(error = %e, "the limit of open files stays at {:?}", limit.current);
+    }
+}

@@ -1,0 +1,163 @@
+//! What `tidegate up` says once it listens: what was made, where it listens,
+//! and what to type next.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use certs_tool::{Certificate, HostName};
+use tidegate_config::{Protocol, Settings};
+use tidegate_proxy::BoundListener;
+
+use super::directory::{Directory, Made};
+use super::first_user::FirstUser;
+use crate::failure::Failure;
+use crate::serve;
+
+#[derive(Default)]
+pub(super) struct Banner {
+    made: Vec<Made>,
+    user: Option<String>,
+    host: Option<HostName>,
+    /// Where the CA's certificate lies, and its fingerprint.
+    ca: Option<(PathBuf, String)>,
+    site: Option<Certificate>,
+    /// Where the site certificate lies.
+    site_path: PathBuf,
+    hosts: Vec<HostName>,
+}
+
+impl Banner {
+    pub(super) fn made(&mut self, made: Vec<Made>) {
+        self.made.extend(made);
+    }
+
+    pub(super) fn user(&mut self, user: FirstUser) {
+        self.user = Some(user.name.as_str().to_owned());
+    }
+
+    /// Looks at what will be served.
+    pub(super) fn describe(
+        &mut self,
+        directory: &Directory,
+        settings: &Settings,
+        hosts: &[HostName],
+    ) -> Result<(), Failure> {
+        self.host = hosts.first().cloned();
+        self.hosts = hosts.to_vec();
+        if let Some((path, ca)) = directory.ca_certificate()? {
+            self.ca = Some((path, ca.fingerprint_sha256()));
+        }
+        if let Some(pair) = settings.certificates.first() {
+            self.site = Some(Certificate::read_first(&pair.cert)?);
+            self.site_path.clone_from(&pair.cert);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::print_stdout, reason = "this is the command's output")]
+    #[expect(clippy::print_stderr, reason = "warnings are messages")]
+    pub(super) fn print(&self, listeners: &[BoundListener]) {
+        for warning in self.warnings(time::OffsetDateTime::now_utc()) {
+            eprintln!("warning: {warning}");
+        }
+        print!("{}", self.text(listeners));
+    }
+
+    fn text(&self, listeners: &[BoundListener]) -> String {
+        let mut text = String::new();
+        // Writing to a `String` cannot fail.
+        for made in &self.made {
+            let _ = writeln!(text, "made  {:<24}  {}", made.what, made.note);
+        }
+        if !self.made.is_empty() {
+            text.push('\n');
+        }
+        for listener in listeners {
+            let _ = writeln!(text, "listening on {}", serve::url(listener));
+        }
+        if let Some((path, fingerprint)) = &self.ca {
+            let _ = writeln!(text, "CA {}\n   SHA-256 {fingerprint}", path.display());
+        }
+        text.push_str(&self.next(listeners));
+        text
+    }
+
+    /// What to type next.
+    fn next(&self, listeners: &[BoundListener]) -> String {
+        let tls = listeners.iter().find(|l| l.protocol == Protocol::Https);
+        let Some(listener) = tls else {
+            return String::new();
+        };
+        let host = self.reference(listener);
+        let user = self.user.as_deref().unwrap_or("USER");
+        let mut text = String::new();
+        if let Some((path, _)) = &self.ca {
+            let _ = write!(
+                text,
+                "\nOn each client, once, so that Docker trusts this registry:\n\
+                 \x20   sudo mkdir -p /etc/docker/certs.d/{host}\n\
+                 \x20   sudo cp {} /etc/docker/certs.d/{host}/ca.crt\n",
+                path.display()
+            );
+        }
+        let _ = write!(
+            text,
+            "\nThen:\n\
+             \x20   docker login -u {user} {host}\n\
+             \x20   docker tag IMAGE {host}/IMAGE\n\
+             \x20   docker push {host}/IMAGE\n"
+        );
+        text
+    }
+
+    /// How an image reference begins for this listener.
+    fn reference(&self, listener: &BoundListener) -> String {
+        let ip = listener.address.ip();
+        let host = match &self.host {
+            Some(host) => host.to_string(),
+            None if ip.is_unspecified() => "localhost".to_owned(),
+            None => ip.to_string(),
+        };
+        // An IPv6 address is told from its port by brackets.
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host
+        };
+        match listener.address.port() {
+            443 => host,
+            port => format!("{host}:{port}"),
+        }
+    }
+
+    /// What will keep clients from connecting, though the registry runs.
+    fn warnings(&self, now: time::OffsetDateTime) -> Vec<String> {
+        const SOON_DAYS: i64 = 30;
+        let Some(site) = &self.site else {
+            return vec![];
+        };
+        let path = self.site_path.display();
+        let mut warnings = vec![];
+        for host in self.hosts.iter().filter(|host| !site.covers(host)) {
+            warnings.push(format!(
+                "{path} is not for {host}; it is for {}\n\
+                 hint: move it and its key away, and the next start makes one for --host {host}",
+                site.names()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
+        }
+        match site.days_left(now) {
+            days if days < 0 => warnings.push(format!(
+                "{path} ended {} days ago, and clients refuse it\n\
+                 hint: move it and its key away, and the next start makes a new one",
+                -days
+            )),
+            days if days < SOON_DAYS => warnings.push(format!("{path} ends in {days} days")),
+            _ => {}
+        }
+        warnings
+    }
+}

@@ -1,0 +1,221 @@
+//! What was acknowledged is there after the process was killed; what was not
+//! leaves nothing visible.
+
+mod harness;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use harness::client::Body;
+use harness::image::{Image, noise, sha256, with_digest};
+use harness::{Tidegate, up};
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use rustix::process::Signal;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
+
+const MIB: usize = 1 << 20;
+/// How much of the blob the client sends: large enough that the cut comes in
+/// the middle however much is buffered on the way.
+const BLOB: usize = 500 * MIB;
+
+#[tokio::test]
+async fn a_push_that_is_cut_by_kill_leaves_nothing_and_can_be_repeated() {
+    let mut tidegate = up().start();
+    let dir = tidegate.dir.clone();
+    let image = Image::of(vec![noise(1, MIB), noise(2, 100)]);
+    image.push(&tidegate.client(), "kept/image", "v1").await;
+    let blobs_before = blob_files(&tidegate.storage());
+
+    // Killed when a third of the blob has been taken.
+    let digest = endless_digest(BLOB);
+    let third = Arc::new(Notify::new());
+    let push = {
+        let (client, third) = (tidegate.client(), Arc::clone(&third));
+        tokio::spawn(async move {
+            let upload = client.post("/v2/cut/image/blobs/uploads/").await;
+            let location = upload.header("location").to_owned();
+            let body = endless(BLOB, BLOB / 3, third);
+            client
+                .try_send(Method::PATCH, &location, body)
+                .await
+                .is_err()
+        })
+    };
+    third.notified().await;
+    tidegate.kill();
+    assert!(push.await.unwrap(), "the client must see the cut");
+    assert_eq!(blob_files(&tidegate.storage()), blobs_before);
+
+    let again = up().in_dir(&dir).start();
+    let client = again.client();
+    image.assert_pulls(&client, "kept/image", "v1").await;
+    let path = format!("/v2/cut/image/blobs/{digest}");
+    assert_eq!(client.head(&path).await.status, StatusCode::NOT_FOUND);
+    let catalog = client.get("/v2/_catalog").await;
+    assert_eq!(
+        catalog.json()["repositories"],
+        serde_json::json!(["kept/image"])
+    );
+
+    push_endless(&again, "cut/image", &digest).await;
+    let head = client.head(&path).await;
+    assert_eq!(head.status, StatusCode::OK);
+    assert_eq!(head.header("content-length"), BLOB.to_string());
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_a_restart_where_it_was_cut() {
+    let mut tidegate = up().start();
+    let dir = tidegate.dir.clone();
+    let bytes = noise(7, 3 * MIB);
+    let upload = tidegate.client().post("/v2/resumed/blobs/uploads/").await;
+    let first = bytes.slice(..MIB);
+    let patched = tidegate
+        .client()
+        .patch(upload.header("location"), first)
+        .await;
+    assert_eq!(patched.status, StatusCode::ACCEPTED);
+    let location = path_of(patched.header("location"));
+    tidegate.kill();
+
+    let again = up().in_dir(&dir).start();
+    let client = again.client();
+    let status = client.get(&location).await;
+    assert_eq!(status.status, StatusCode::NO_CONTENT);
+    assert_eq!(status.header("range"), format!("0-{}", MIB - 1));
+    let rest = client
+        .clone()
+        .header("content-range", &format!("{MIB}-{}", bytes.len() - 1))
+        .patch(status.header("location"), bytes.slice(MIB..))
+        .await;
+    assert_eq!(rest.status, StatusCode::ACCEPTED, "{:?}", rest.body);
+    let put = with_digest(rest.header("location"), &sha256(&bytes));
+    assert_eq!(client.put(&put, "").await.status, StatusCode::CREATED);
+    let pulled = client
+        .get(&format!("/v2/resumed/blobs/{}", sha256(&bytes)))
+        .await;
+    assert_eq!(pulled.body, bytes);
+}
+
+#[tokio::test]
+async fn a_stop_lets_the_request_in_flight_finish() {
+    let mut tidegate = up().start();
+    let digest = endless_digest(64 * MIB);
+    let started = Arc::new(Notify::new());
+    let upload = tidegate.client().post("/v2/slow/blobs/uploads/").await;
+    let put = with_digest(&path_of(upload.header("location")), &digest);
+    let push = {
+        let (client, started) = (tidegate.client(), Arc::clone(&started));
+        tokio::spawn(async move {
+            let body = endless(64 * MIB, MIB, started);
+            client.send(Method::PUT, &put, body).await.status
+        })
+    };
+    started.notified().await;
+    tidegate.signal(Signal::TERM);
+    assert_eq!(push.await.unwrap(), StatusCode::CREATED);
+    assert!(tidegate.wait().success());
+}
+
+#[tokio::test]
+async fn a_layer_of_any_size_streams_through_bounded_memory() {
+    // The whole figure is 10 GiB; the tests take less unless they are asked to.
+    let gib: usize = std::env::var("TIDEGATE_TEST_LAYER_GIB")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
+    let size = gib << 30;
+    let tidegate = up().start();
+    let digest = endless_digest(size);
+    let client = tidegate.client();
+    let upload = client.post("/v2/large/blobs/uploads/").await;
+
+    let peak = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::new(Notify::new());
+    let patch = {
+        let (client, sent) = (client.clone(), Arc::clone(&sent));
+        let location = upload.header("location").to_owned();
+        tokio::spawn(async move {
+            client
+                .send(Method::PATCH, &location, endless(size, size, sent))
+                .await
+        })
+    };
+    while !patch.is_finished() {
+        let resident = usize::try_from(tidegate.resident_bytes()).unwrap();
+        peak.fetch_max(resident, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let patched = patch.await.unwrap();
+    assert_eq!(patched.status, StatusCode::ACCEPTED, "{:?}", patched.body);
+    let put = with_digest(patched.header("location"), &digest);
+    assert_eq!(client.put(&put, "").await.status, StatusCode::CREATED);
+    let peak = peak.load(Ordering::Relaxed);
+    assert!(peak < 64 * MIB, "{} MiB resident for {gib} GiB", peak / MIB);
+}
+
+async fn push_endless(tidegate: &Tidegate, repository: &str, digest: &str) {
+    let client = tidegate.client();
+    let upload = client
+        .post(&format!("/v2/{repository}/blobs/uploads/"))
+        .await;
+    let body = endless(BLOB, BLOB, Arc::new(Notify::new()));
+    let patched = client
+        .send(Method::PATCH, upload.header("location"), body)
+        .await;
+    assert_eq!(patched.status, StatusCode::ACCEPTED, "{:?}", patched.body);
+    let put = with_digest(patched.header("location"), digest);
+    assert_eq!(client.put(&put, "").await.status, StatusCode::CREATED);
+}
+
+/// A location as another process at the same store would be asked for it.
+fn path_of(location: &str) -> String {
+    let at = location.find("/v2/").expect("a location of the API");
+    location[at..].to_owned()
+}
+
+/// `size` bytes made on the fly; `reached` is notified once `mark` of them have
+/// been taken.
+fn endless(size: usize, mark: usize, reached: Arc<Notify>) -> Body {
+    let chunk = noise(99, MIB);
+    let frames = (0..size / MIB).map(move |n| {
+        if n * MIB <= mark && mark < (n + 1) * MIB {
+            reached.notify_one();
+        }
+        Ok(Frame::data(chunk.clone()))
+    });
+    StreamBody::new(futures_util::stream::iter(frames)).boxed()
+}
+
+fn endless_digest(size: usize) -> String {
+    let chunk: Bytes = noise(99, MIB);
+    let mut hash = Sha256::new();
+    for _ in 0..size / MIB {
+        hash.update(&chunk);
+    }
+    format!("sha256:{}", hex::encode(hash.finalize()))
+}
+
+/// The blobs that are visible, by the file that holds each.
+fn blob_files(storage: &Path) -> Vec<String> {
+    let mut found = vec![];
+    let mut directories = vec![storage.join("blobs")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs_err::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.ends_with("data") {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
