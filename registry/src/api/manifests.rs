@@ -4,6 +4,8 @@
 //! to convert it would change its digest, and clients that say nothing, or
 //! `*/*`, understand all of them.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
@@ -146,15 +148,18 @@ async fn check_content(
     repo: &RepoName,
     manifest: &Manifest,
 ) -> Result<(), ApiError> {
+    // Each digest is looked for once: a hostile manifest may name one, or
+    // others that are not there, tens of thousands of times.
+    let mut seen = HashSet::new();
     let mut missing = Vec::new();
     for blob in manifest.blobs() {
-        if !missing.contains(&blob.digest) && !has_blob(store, repo, &blob.digest).await? {
+        if seen.insert(blob.digest) && !has_blob(store, repo, &blob.digest).await? {
             missing.push(blob.digest);
         }
     }
     for child in manifest.children() {
         // An index of BuildKit's cache lists layers, and others may as well.
-        if !missing.contains(&child.digest)
+        if seen.insert(child.digest)
             && !has_manifest(store, repo, &child.digest).await?
             && !has_blob(store, repo, &child.digest).await?
         {

@@ -1,5 +1,7 @@
 //! `/v2/<name>/referrers/<digest>`: what was pushed about a manifest.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -80,11 +82,9 @@ async fn add_fallback(
     let Ok(index) = parse(stored.bytes()) else {
         return Ok(());
     };
-    for child in index.children() {
-        if manifests.iter().all(|known| known.digest != child.digest) {
-            manifests.push(child.clone());
-        }
-    }
+    let mut known: HashSet<Digest> = manifests.iter().map(|known| known.digest).collect();
+    let recorded = index.children().filter(|child| known.insert(child.digest));
+    manifests.extend(recorded.cloned());
     Ok(())
 }
 
@@ -104,9 +104,14 @@ fn parse(bytes: &Bytes) -> Result<Manifest, crate::oci::ManifestError> {
     Manifest::parse(bytes, None)
 }
 
+/// What can be read. One damaged manifest must not hide all others.
 fn found<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error @ StoreError::Damaged { .. }) => {
+            tracing::warn!(error = %error, hint = error.hint(), "left out of a list of referrers");
+            Ok(None)
+        }
         result => result.map(Some),
     }
 }

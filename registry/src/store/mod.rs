@@ -40,8 +40,9 @@ pub use manifest::{NewManifest, StoredManifest};
 ///
 /// **Durable.** When [`Upload::commit`], [`Store::mount_blob`],
 /// [`Store::put_manifest`] or a deletion has returned `Ok`, what it did
-/// survives a crash and the loss of power. An upload in progress survives a
-/// crash of the process; after a loss of power it may be shorter or gone.
+/// survives a crash and the loss of power. What [`Upload::suspend`] has
+/// acknowledged survives a crash of the process; after a loss of power an
+/// upload may be shorter or gone.
 ///
 /// **Ordered.** A manifest is written in the order content, revision,
 /// referrer, tag. A crash in between leaves something that nobody can reach,

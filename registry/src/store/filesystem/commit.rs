@@ -27,7 +27,7 @@ pub(super) fn commit(
 ) -> Result<(), StoreError> {
     let actual = staged.digest_by(digest.algorithm())?;
     if actual != *digest {
-        discard(shared, staged, repo, id)?;
+        clean_up(shared, staged, repo, id);
         return Err(StoreError::mismatch(*digest, actual));
     }
     let content = staged.digest();
@@ -46,11 +46,16 @@ pub(super) fn commit(
             &content,
         )?;
     }
-    if let Err(error) = discard(shared, staged, repo, id) {
-        // The blob is there: the client has what it asked for.
-        tracing::warn!(upload.id = %id, error = %error, "the rest of a finished upload stays behind");
-    }
+    clean_up(shared, staged, repo, id);
     Ok(())
+}
+
+/// Removes an upload about which the client has its answer: that something of
+/// it stays behind does not change the answer.
+fn clean_up(shared: &Shared, staged: Staged, repo: &RepoName, id: UploadId) {
+    if let Err(error) = discard(shared, staged, repo, id) {
+        tracing::warn!(upload.id = %id, error = %error, "the rest of an upload stays behind");
+    }
 }
 
 /// Removes an upload and all that is left of it.
