@@ -234,6 +234,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn any_range_is_exact(start in 0..600_000_usize, length in 0..600_000_usize) {
             let content = content(1_200_000);
