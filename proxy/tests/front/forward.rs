@@ -146,6 +146,23 @@ async fn uploads_pass_over_tcp_and_over_a_unix_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn leave_to_continue_comes_from_the_registry() {
+    let (address, _) = upstream::tcp().await;
+    let front = front().start_to(to_tcp(address));
+    let mut raw = front.client().raw().await;
+    raw.send(
+        "PUT /v2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\
+         Expect: 100-continue\r\n\r\n",
+    )
+    .await;
+    let (interim, _) = raw.answer().await;
+    assert!(interim.starts_with("http/1.1 100 "), "{interim}");
+    raw.send("hello").await;
+    let (_, body) = raw.answer().await;
+    assert!(body.starts_with(b"PUT /v2/x\n5 bytes\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_down_is_a_bad_gateway() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
