@@ -204,7 +204,11 @@ fn docker_logs_in_pushes_and_pulls() {
 
     let wrong = docker.run(&["login", "-u", USER, "--password-stdin", &host], "wrong");
     assert_ne!(wrong.code, Some(0));
-    assert!(wrong.stderr.contains("unauthorized"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.to_lowercase().contains("unauthorized"),
+        "{}",
+        wrong.stderr
+    );
     let refused = docker.run(&["push", &image], "");
     assert_ne!(refused.code, Some(0), "nobody is logged in");
 
