@@ -5,9 +5,14 @@
 //! with a reset, and the reset would destroy the answer before the client reads
 //! it (RFC 9112, section 9.6). So our side is closed first, and what still
 //! comes is thrown away until the client has closed its own.
+//!
+//! The same holds for one stream of an HTTP/2 connection: RFC 9113, section
+//! 8.1, lets a server reset it after a complete answer, but there are clients,
+//! curl among them, that then lose the answer.
 
 use std::time::Duration;
 
+use pingora::proxy::Session;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -70,6 +75,22 @@ async fn linger(mut stream: TcpStream) {
             // The client's end, or the connection's.
             Ok(0) | Err(_) => return,
             Ok(read) => dropped += read,
+        }
+    }
+}
+
+/// Reads and drops what is left of an HTTP/2 request that has been answered,
+/// within limits. HTTP/1.1 requests need nothing: their connection lingers.
+pub(crate) async fn drain_stream(session: &mut Session) {
+    if !session.is_http2() {
+        return;
+    }
+    let deadline = Instant::now() + TOTAL;
+    let mut dropped = 0;
+    while dropped < BYTES && !session.is_body_done() {
+        match timeout_at(deadline, timeout(SILENCE, session.read_request_body())).await {
+            Ok(Ok(Ok(Some(piece)))) => dropped += piece.len(),
+            _ => return,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::edge::{Gate, Origin, RefusedUserAgents, TrustedProxies};
 use crate::forward::Forwarder;
 use crate::in_flight::InFlight;
 use crate::in_process;
+use crate::linger;
 
 /// How long an HTTP/1.1 connection may wait for its next request, in seconds.
 pub(crate) const KEEP_ALIVE_SECONDS: u64 = 75;
@@ -100,11 +101,16 @@ impl ProxyHttp for Service {
         bound_waiting(session);
         let origin = match self.admit(session, context).await {
             Ok(origin) => origin,
-            Err(answer) => return answer.send(session).await.map(|()| true),
+            Err(answer) => {
+                answer.send(session).await?;
+                linger::drain_stream(session).await;
+                return Ok(true);
+            }
         };
         match &self.route {
             Route::InProcess(backend) => {
                 in_process::serve(session, context, &origin, &**backend).await?;
+                linger::drain_stream(session).await;
                 Ok(true)
             }
             Route::Forward(_) => {
