@@ -121,7 +121,7 @@ async fn push(
         Ok(()) => upload.commit(digest).await?,
         Err(error) => {
             // The client does not know the upload: nobody would go on with it.
-            upload.cancel().await?;
+            given_up(upload.cancel().await);
             return Err(error);
         }
     }
@@ -163,9 +163,16 @@ async fn receive_into(
         Ok(()) => Ok(upload),
         Err(error) => {
             // What came is kept, and on disk before the client can ask.
-            upload.suspend().await?;
+            given_up(upload.suspend().await);
             Err(error)
         }
+    }
+}
+
+/// What follows from an error is not its cause: the first one is reported.
+fn given_up<T>(outcome: Result<T, StoreError>) {
+    if let Err(error) = outcome {
+        tracing::debug!(error = %error, "an upload that failed could not be put away either");
     }
 }
 
