@@ -63,15 +63,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     probe(&addresses)?;
 
     let mut banner = Banner::default();
-    if directory.needs_certificates(settings.as_ref()) {
-        banner.made(directory.make_certificates(&names(&hosts, &addresses))?);
-    }
-    banner.made(directory.make_storage(settings.as_ref())?);
-    if let Some(user) = first_user {
-        banner.made(directory.add_user(&user)?);
-        banner.user(user);
-    }
-    banner.made(directory.write_configuration(&addresses)?);
+    make(
+        &directory,
+        settings.as_ref(),
+        &names(&hosts, &addresses),
+        &addresses,
+        first_user,
+        &mut banner,
+    )
+    .inspect_err(|_| directory.remove_if_empty())?;
 
     // Read back, so that what is served is what the file says.
     let settings = directory
@@ -81,6 +81,27 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     serve::serve(with_listeners(settings, &asked), |listeners| {
         banner.print(listeners);
     })
+}
+
+/// Makes what is missing, the configuration last.
+fn make(
+    directory: &Directory,
+    settings: Option<&Settings>,
+    names: &[HostName],
+    addresses: &[SocketAddr],
+    first_user: Option<FirstUser>,
+    banner: &mut Banner,
+) -> Result<(), Failure> {
+    if directory.needs_certificates(settings) {
+        banner.made(directory.make_certificates(names)?);
+    }
+    banner.made(directory.make_storage(settings)?);
+    if let Some(user) = first_user {
+        banner.made(directory.add_user(&user)?);
+        banner.user(user);
+    }
+    banner.made(directory.write_configuration(addresses)?);
+    Ok(())
 }
 
 fn parse_hosts(given: &[String]) -> Result<Vec<HostName>, Failure> {

@@ -1,16 +1,19 @@
 //! What was acknowledged is there after the process was killed; what was not
 //! leaves nothing visible.
 
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod harness;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use harness::client::Body;
 use harness::image::{Image, noise, sha256, with_digest};
-use harness::{Tidegate, up};
+use harness::{Tidegate, finish, run, up};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
@@ -158,6 +161,84 @@ async fn a_layer_of_any_size_streams_through_bounded_memory() {
     assert_eq!(client.put(&put, "").await.status, StatusCode::CREATED);
     let peak = peak.load(Ordering::Relaxed);
     assert!(peak < 64 * MIB, "{} MiB resident for {gib} GiB", peak / MIB);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_keeps_what_was_there() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let dir = disk.0.path().join("data");
+    let mut tidegate = up().in_dir(&dir).start();
+    let image = Image::of(vec![noise(1, MIB)]);
+    image.push(&tidegate.client(), "kept/image", "v1").await;
+
+    for client in [tidegate.client(), tidegate.client().http2()] {
+        let upload = client.post("/v2/too/large/blobs/uploads/").await;
+        let location = upload.header("location");
+        let body = endless(64 * MIB, 64 * MIB, Arc::new(Notify::new()));
+        let answer = client.send(Method::PATCH, location, body).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.error_code(), "UNKNOWN");
+        assert!(!answer.text().contains("space"), "{}", answer.text());
+        let line = tidegate.logged("ERROR");
+        assert!(line.contains("No space left on device"), "{line}");
+        assert_eq!(client.delete(location).await.status, StatusCode::NO_CONTENT);
+    }
+    image
+        .assert_pulls(&tidegate.client(), "kept/image", "v1")
+        .await;
+    let catalog = tidegate.client().get("/v2/_catalog").await;
+    assert_eq!(
+        catalog.json()["repositories"],
+        serde_json::json!(["kept/image"])
+    );
+}
+
+#[test]
+fn a_start_on_a_full_disk_leaves_nothing_behind() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let filler = fs_err::File::create(disk.0.path().join("filler")).unwrap();
+    let _ = std::io::copy(&mut std::io::repeat(0), &mut &filler);
+    let dir = disk.0.path().join("data");
+    let shown = dir.to_string_lossy().into_owned();
+    let finished = run(["up", "--dir", &shown, "--listen", "127.0.0.1:0"], "");
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("No space left"),
+        "{}",
+        finished.stderr
+    );
+    assert!(!dir.exists());
+}
+
+/// A file system of 24 MiB; unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
+            .arg(dir.path());
+        if finish(mount, "").code == Some(0) {
+            Some(Self(dir))
+        } else {
+            eprintln!("skipped: the right to mount a file system not found");
+            None
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let mut unmount = Command::new("umount");
+        unmount.arg("--lazy").arg(self.0.path());
+        let _ = finish(unmount, "");
+    }
 }
 
 async fn push_endless(tidegate: &Tidegate, repository: &str, digest: &str) {

@@ -373,6 +373,37 @@ fn docker_registry_can_stay_behind_the_front() {
 }
 
 #[test]
+fn curl_reads_why_it_was_refused_in_the_middle_of_sending() {
+    if missing(&["curl"]) {
+        return;
+    }
+    let tidegate = up().start();
+    let dir = tempfile::tempdir().unwrap();
+    let layer = dir.path().join("layer");
+    fs_err::write(&layer, noise(15, 64 * MIB)).unwrap();
+    for version in ["--http1.1", "--http2"] {
+        for encoding in ["Expect:", "Transfer-Encoding: chunked"] {
+            let mut command = Command::new("curl");
+            command
+                .args(["--silent", "--show-error", "--include", version])
+                .args(["--user", "admin:wrong", "--header", encoding])
+                .args(["--request", "PATCH", "--upload-file"])
+                .arg(&layer)
+                .arg("--cacert")
+                .arg(tidegate.ca())
+                .arg(tidegate.url("/v2/a/blobs/uploads/x"));
+            let finished = finish(command, "");
+            assert!(
+                finished.stdout.contains(" 401") && finished.stdout.contains("UNAUTHORIZED"),
+                "{version} {encoding}: {}{}",
+                finished.stdout,
+                finished.stderr
+            );
+        }
+    }
+}
+
+#[test]
 fn openssl_accepts_the_certificates() {
     if missing(&["openssl"]) {
         return;

@@ -167,6 +167,15 @@ impl Directory {
         )])
     }
 
+    /// Takes away the directories that were made for files which then could not
+    /// be written. One that holds anything stays.
+    pub(super) fn remove_if_empty(&self) {
+        for directory in [&self.certs, &self.root.join("auth"), &self.root] {
+            // `remove_dir` refuses what is not empty, which is what is wanted.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+
     /// What clients have to trust, if it was made here.
     pub(super) fn ca_certificate(&self) -> Result<Option<(PathBuf, Certificate)>, Failure> {
         let path = PairPaths::ca(&self.certs).cert();
