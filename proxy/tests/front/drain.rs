@@ -18,13 +18,13 @@ async fn requests_in_flight_are_finished_and_nobody_else_is_let_in() {
                 true => client.h2(get("/v2/slow")).await,
             }
         });
-        events.started.notified().await;
+        events.started(1).await;
         front.begin_shutdown();
         // Refused once the listener is closed, which is soon.
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
-        events.release.notify_one();
+        events.release();
         assert_eq!(slow.await.unwrap().text(), "slow");
         assert_eq!(front.drained().await.cut, 0);
     }
@@ -40,8 +40,7 @@ async fn what_does_not_finish_in_time_is_cut_and_counted() {
         tokio::spawn(async move { first.try_h2(get("/v2/slow")).await }),
         tokio::spawn(async move { second.try_h2(get("/v2/slow")).await }),
     ];
-    events.started.notified().await;
-    events.started.notified().await;
+    events.started(2).await;
     front.begin_shutdown();
     assert_eq!(front.drained().await.cut, 2);
     for slow in slow {

@@ -10,7 +10,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tidegate_auth::Identity;
 use tidegate_proxy::{Backend, BoxError, ClientAddress, RequestBody, ResponseBody};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 /// What the backend saw of a request once it had read it.
 #[derive(Debug)]
@@ -27,23 +27,35 @@ pub(crate) struct Seen {
 /// What a test can wait for and set off.
 pub(crate) struct Events {
     pub(crate) seen: mpsc::UnboundedReceiver<Seen>,
-    /// A request has reached `/v2/slow`.
-    pub(crate) started: Arc<Notify>,
-    /// Lets it be answered.
-    pub(crate) release: Arc<Notify>,
+    /// A permit for each request that has reached `/v2/slow`.
+    started: Arc<Semaphore>,
+    /// A permit for each of them that may be answered.
+    release: Arc<Semaphore>,
+}
+
+impl Events {
+    /// Waits until `requests` more have reached `/v2/slow`.
+    pub(crate) async fn started(&self, requests: u32) {
+        self.started.acquire_many(requests).await.unwrap().forget();
+    }
+
+    /// Lets one of them be answered.
+    pub(crate) fn release(&self) {
+        self.release.add_permits(1);
+    }
 }
 
 /// Answers by path; see [`TestBackend::answer`].
 pub(crate) struct TestBackend {
     seen: mpsc::UnboundedSender<Seen>,
-    started: Arc<Notify>,
-    release: Arc<Notify>,
+    started: Arc<Semaphore>,
+    release: Arc<Semaphore>,
 }
 
 impl TestBackend {
     pub(crate) fn new() -> (Self, Events) {
         let (sender, seen) = mpsc::unbounded_channel();
-        let (started, release) = (Arc::default(), Arc::default());
+        let [started, release] = [0, 0].map(|permits| Arc::new(Semaphore::new(permits)));
         let events = Events {
             seen,
             started: Arc::clone(&started),
@@ -64,8 +76,8 @@ impl TestBackend {
             .header("docker-distribution-api-version", "registry/2.0");
         match path.strip_prefix("/v2/").unwrap_or(path) {
             "slow" => {
-                self.started.notify_one();
-                self.release.notified().await;
+                self.started.add_permits(1);
+                self.release.acquire().await.unwrap().forget();
                 response.body(full("slow")).unwrap()
             }
             "panic" => panic!("this panic is part of a test"),
