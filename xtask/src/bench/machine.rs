@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::bench::proc::{self, Machine};
 use crate::error::Error;
 use crate::process;
 use crate::workspace::Workspace;
@@ -18,6 +19,45 @@ pub(crate) fn describe() -> String {
         kernel.sysname().to_string_lossy(),
         kernel.release().to_string_lossy(),
     )
+}
+
+/// Tells afterwards how much of the machine others had.
+#[derive(Debug)]
+pub(crate) struct Onlooker {
+    machine: Machine,
+    own: f64,
+}
+
+impl Onlooker {
+    /// Begins to watch.
+    pub(crate) fn begin() -> Result<Self, Error> {
+        Ok(Self {
+            machine: proc::machine()?,
+            own: own_seconds()?,
+        })
+    }
+
+    /// The share of CPU time since then that neither this process nor any that
+    /// it started has used, between 0 and 1. The kernel's own work, as writing
+    /// to the disk, is in it.
+    pub(crate) fn share_of_others(&self) -> Result<f64, Error> {
+        let now = proc::machine()?;
+        let busy = now.busy - self.machine.busy;
+        let total = busy + now.idle - self.machine.idle;
+        Ok(share(busy - (own_seconds()? - self.own), total))
+    }
+}
+
+fn own_seconds() -> Result<f64, Error> {
+    proc::cpu_seconds(&[std::process::id()])
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 {
+        (part / whole).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
 }
 
 /// The versions of everything that took part.
@@ -81,7 +121,21 @@ fn gib(size: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{gib, value, version};
+    use super::{Onlooker, gib, share, value, version};
+
+    #[test]
+    fn a_share_is_a_share_even_where_clocks_disagree() {
+        assert_eq!(share(1.0, 4.0), 0.25);
+        assert_eq!(share(-0.01, 4.0), 0.0);
+        assert_eq!(share(0.01, 0.0), 0.0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn others_never_have_more_than_all() {
+        let share = Onlooker::begin().unwrap().share_of_others().unwrap();
+        assert!((0.0..=1.0).contains(&share), "{share}");
+    }
 
     #[test]
     fn versions_are_told_without_their_libraries() {

@@ -93,12 +93,14 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
         fixture.push_image(server)?;
     }
 
+    let onlooker = machine::Onlooker::begin()?;
     let mut outcomes = Vec::new();
     for case in &mut cases {
         outcomes.push(measure(case.as_mut(), &servers, &fixture, effort)?);
     }
     let report = Report {
         machine: machine::describe(),
+        others: onlooker.share_of_others()?,
         versions: machine::versions(workspace)?,
         command: command_line(args),
         rounds: effort.rounds,

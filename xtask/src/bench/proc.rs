@@ -19,12 +19,35 @@ pub(crate) struct Memory {
 /// CPU time of `roots`, of all processes that descend from them, and of those
 /// that have ended and were waited for, in seconds.
 pub(crate) fn cpu_seconds(roots: &[u32]) -> Result<f64, Error> {
-    let ticks: u64 = family(roots)?.iter().map(|process| process.cpu_ticks).sum();
+    let ticks = family(roots)?.iter().map(|process| process.cpu_ticks).sum();
+    Ok(seconds(ticks))
+}
+
+/// What the machine's CPUs have done since it was started, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Machine {
+    /// Anything at all, work for other virtual machines included.
+    pub(crate) busy: f64,
+    /// Waiting for something to do, or for a disk.
+    pub(crate) idle: f64,
+}
+
+/// What the machine's CPUs have done so far.
+pub(crate) fn machine() -> Result<Machine, Error> {
+    let file = PathBuf::from("/proc/stat");
+    let text = fs_err::read_to_string(&file)?;
+    parse_machine(&text).ok_or_else(|| unexpected(&file, &text, "a line `cpu` with 8 numbers"))
+}
+
+fn seconds(ticks: u64) -> f64 {
     #[expect(
         clippy::cast_precision_loss,
         reason = "2^53 ticks are millions of years"
     )]
-    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    let ticks = ticks as f64;
+    #[expect(clippy::cast_precision_loss, reason = "it is 100, or near")]
+    let rate = rustix::param::clock_ticks_per_second() as f64;
+    ticks / rate
 }
 
 /// Memory of `roots` and of all processes that descend from them.
@@ -122,6 +145,24 @@ fn parse_stat(line: &str) -> Option<Stat> {
     })
 }
 
+fn parse_machine(text: &str) -> Option<Machine> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> = line
+        .split_ascii_whitespace()
+        // What follows, time of guests, is contained in the first two.
+        .take(8)
+        .map(|word| word.parse().ok())
+        .collect::<Option<_>>()?;
+    let [user, nice, system, idle, io_wait, irq, soft_irq, steal] = ticks[..] else {
+        return None;
+    };
+    let sum = |ticks: &[u64]| ticks.iter().copied().map(seconds).sum();
+    Some(Machine {
+        busy: sum(&[user, nice, system, irq, soft_irq, steal]),
+        idle: sum(&[idle, io_wait]),
+    })
+}
+
 fn parse_rollup(text: &str) -> Option<Memory> {
     let mib = |key: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(key))?;
@@ -146,7 +187,10 @@ fn unexpected(file: &Path, got: &str, expected: &'static str) -> Error {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Memory, Stat, cpu_seconds, descendants, memory, parse_rollup, parse_stat};
+    use super::{
+        Machine, Memory, Stat, cpu_seconds, descendants, machine, memory, parse_machine,
+        parse_rollup, parse_stat,
+    };
 
     const LINE: &str = "4242 (ngi) nx (1) S 17 4242 4242 0 -1 4194560 1 2 3 4 \
         100 20 3 4 20 0 1 0 5000 1000 200 18446744073709551615 1 1 0 0 0 0 0 0 0";
@@ -203,6 +247,28 @@ mod tests {
     }
 
     #[test]
+    fn guests_are_not_counted_twice() {
+        let ticks = rustix::param::clock_ticks_per_second();
+        let text = format!(
+            "cpu  {ticks} {ticks} {ticks} {} {ticks} {ticks} {ticks} {ticks} {ticks} 0\ncpu0 1\n",
+            4 * ticks
+        );
+        let expected = Machine {
+            busy: 6.0,
+            idle: 5.0,
+        };
+        assert_eq!(parse_machine(&text), Some(expected));
+        assert_eq!(parse_machine("cpu  1 2 3\n"), None);
+        assert_eq!(parse_machine("intr 1\n"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_machine_has_been_at_work() {
+        assert!(machine().unwrap().busy > 0.0);
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn this_process_has_used_time_and_memory() {
         let own = [std::process::id()];
@@ -215,6 +281,7 @@ mod tests {
         #[test]
         fn no_line_makes_the_parser_panic(line in "\\PC*") {
             let _ = parse_stat(&line);
+            let _ = parse_machine(&format!("cpu {line}"));
             let _ = parse_rollup(&line);
         }
 

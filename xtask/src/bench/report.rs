@@ -37,11 +37,17 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) machine: String,
+    /// The share of CPU time that had nothing to do with the run.
+    pub(crate) others: f64,
     pub(crate) versions: Vec<String>,
     pub(crate) command: String,
     pub(crate) rounds: usize,
     pub(crate) outcomes: Vec<Outcome>,
 }
+
+/// A share of others above which a report says that it means little. Writing
+/// pushed layers to the disk takes some of it.
+const DISTURBED: f64 = 0.15;
 
 impl Aim {
     fn is_met(self, tidegate: f64, ratio: f64) -> bool {
@@ -67,6 +73,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             machine,
+            others,
             versions,
             command,
             rounds,
@@ -80,6 +87,16 @@ impl fmt::Display for Report {
              the servers taking turns. Memory is measured once, after all of the work.\n"
         )?;
         writeln!(f, "- Machine: {machine}")?;
+        let verdict = if *others > DISTURBED {
+            ": **the figures are disturbed**"
+        } else {
+            ""
+        };
+        writeln!(
+            f,
+            "- Other processes and the kernel took {:.0} % of the CPU time{verdict}",
+            others * 100.0
+        )?;
         writeln!(f, "- Versions: {}", versions.join("; "))?;
         writeln!(f, "- Command: `{command}`\n")?;
         writeln!(
@@ -181,6 +198,7 @@ mod tests {
     fn a_report_shows_medians_spread_ratio_and_whether_the_aim_was_met() {
         let report = Report {
             machine: "a machine".to_owned(),
+            others: 0.02,
             versions: vec!["a 1".to_owned(), "b 2".to_owned()],
             command: "cargo xtask bench".to_owned(),
             rounds: 3,
@@ -210,6 +228,22 @@ mod tests {
             ]
         );
         assert!(text.contains("- Versions: a 1; b 2\n- Command: `cargo xtask bench`\n"));
+    }
+
+    #[test]
+    fn a_disturbed_run_says_so() {
+        let mut report = Report {
+            machine: "a machine".to_owned(),
+            others: 0.4,
+            versions: Vec::new(),
+            command: "cargo xtask bench".to_owned(),
+            rounds: 1,
+            outcomes: Vec::new(),
+        };
+        let line = "took 40 % of the CPU time: **the figures are disturbed**\n";
+        assert!(report.to_string().contains(line));
+        report.others = 0.04;
+        assert!(report.to_string().contains("took 4 % of the CPU time\n"));
     }
 
     #[test]
