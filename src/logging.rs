@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::IsTerminal as _;
 
 use tidegate_config::{Log, LogFormat};
+use tidegate_proxy::LOG_DIRECTIVES;
 use tracing::{Event, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::RecordFields;
@@ -27,12 +28,10 @@ const WAITING_LINES: usize = 65_536;
 /// Starts the log. The lines that still wait are written when the guard is
 /// dropped.
 pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
-    let filter = EnvFilter::try_new(&log.level)
-        .map_err(|e| Failure::new(format!("`log.level` = \"{}\": {e}", log.level)))?
-        .add_directive(silence(ACCESS))
-        // Pingora logs at `error` what is everyday on a public port.
-        .add_directive(silence("pingora_core::protocols"))
-        .add_directive(silence("pingora_proxy"));
+    // What the file says comes last, and so decides where both name a target.
+    let directives = format!("{ACCESS}=off,{LOG_DIRECTIVES},{}", log.level);
+    let filter = EnvFilter::try_new(directives)
+        .map_err(|e| Failure::new(format!("`log.level` = \"{}\": {e}", log.level)))?;
     let messages = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let messages = match log.format {
         LogFormat::Text => messages.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -55,11 +54,6 @@ pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
         .with(access)
         .init();
     Ok(guard)
-}
-
-#[expect(clippy::expect_used, reason = "the targets are constants of this file")]
-fn silence(target: &str) -> tracing_subscriber::filter::Directive {
-    format!("{target}=off").parse().expect("a directive")
 }
 
 /// Writes an event's message and nothing else.
