@@ -15,5 +15,8 @@ pub mod oci;
 mod open;
 pub mod store;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use api::fuzzing;
 pub use api::{Api, Body, BoxError};
 pub use open::{OpenError, open};

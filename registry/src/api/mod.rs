@@ -12,6 +12,8 @@ mod body;
 mod catalog;
 mod conditional;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod headers;
 mod manifests;
 mod multipart;
