@@ -1,7 +1,9 @@
 //! Messages go to standard error, the access log to standard output.
 
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal as _};
+use std::os::fd::AsFd as _;
 
 use tidegate_config::{Log, LogFormat};
 use tidegate_proxy::LOG_DIRECTIVES;
@@ -41,7 +43,7 @@ pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
     let (stdout, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(WAITING_LINES)
         .lossy(true)
-        .finish(std::io::stdout());
+        .finish(block_buffered_stdout()?);
     let access = tracing_subscriber::fmt::layer()
         .with_writer(stdout)
         .with_ansi(false)
@@ -54,6 +56,16 @@ pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
         .with(access)
         .init();
     Ok(guard)
+}
+
+/// Standard output, written when nothing waits any more and not at the end of
+/// each line: that would be a system call for each request.
+fn block_buffered_stdout() -> Result<BufWriter<File>, Failure> {
+    let stdout = std::io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|e| Failure::new("standard output cannot be used").caused_by(Some(&e)))?;
+    Ok(BufWriter::with_capacity(64 * 1024, File::from(stdout)))
 }
 
 /// Writes an event's message and nothing else.
