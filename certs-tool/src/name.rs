@@ -42,7 +42,7 @@ enum Problem {
     Space,
     #[error("`_` is allowed in DNS records, but not in the names of hosts")]
     Underscore,
-    #[error("`{0}` is not a letter, digit or hyphen")]
+    #[error("`{}` is not a letter, digit or hyphen", .0.escape_debug())]
     Character(char),
     #[error("it has {0} bytes; a name has at most 253")]
     TooLong(usize),
@@ -277,6 +277,8 @@ mod tests {
                 "`_` is allowed in DNS records, but not in the names of hosts",
             ),
             ("bücher.example", "`ü` is not a letter, digit or hyphen"),
+            // Nothing that a terminal would obey.
+            ("a\u{1b}c", "`\\u{1b}` is not a letter, digit or hyphen"),
             ("a..b", "a label, the part between dots, is empty"),
             ("-a.b", "the label `-a` starts or ends with a hyphen"),
             ("*", "`*` stands only for the whole of the first label"),
@@ -304,7 +306,10 @@ mod tests {
             let error = HostName::parse(text).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("`{text}` is neither a DNS name nor an IP address: {reason}")
+                format!(
+                    "`{}` is neither a DNS name nor an IP address: {reason}",
+                    text.escape_debug()
+                )
             );
         }
     }

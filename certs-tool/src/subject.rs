@@ -29,9 +29,9 @@ pub struct SubjectError {
 enum Problem {
     #[error("expected `/TYPE=VALUE`, found {0}")]
     NoSlash(Found),
-    #[error("expected `TYPE=VALUE`, found no `=` in `{0}`")]
+    #[error("expected `TYPE=VALUE`, found no `=` in `{}`", .0.escape_debug())]
     NoEquals(String),
-    #[error("`{0}` is no known attribute; known are {known}", known = Attribute::known())]
+    #[error("`{}` is no known attribute; known are {}", .0.escape_debug(), Attribute::known())]
     Unknown(String),
     #[error("{0} comes up a second time, which cannot be written faithfully")]
     Repeated(Attribute),
@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(c) => write!(f, "`{c}`"),
+            Some(c) => write!(f, "`{}`", c.escape_debug()),
             None => f.write_str("nothing"),
         }
     }
@@ -263,6 +263,18 @@ mod tests {
             ("/C=1 ", 4, "C takes no `1`: it is two letters, as DE"),
             ("/DC=ü", 5, "DC takes no `ü`: it is ASCII"),
             (&long, 5, "CN has 65 characters; expected 1 to 64"),
+            // Nothing that a terminal would obey.
+            ("\u{1b}", 1, r"expected `/TYPE=VALUE`, found `\u{1b}`"),
+            (
+                "/\u{1b}",
+                2,
+                r"expected `TYPE=VALUE`, found no `=` in `\u{1b}`",
+            ),
+            (
+                "/\u{1b}=x",
+                2,
+                r"`\u{1b}` is no known attribute; known are C, ST, L, O, OU, CN, emailAddress, DC, serialNumber",
+            ),
         ] {
             let error = Subject::parse(text).unwrap_err();
             let shown = text.escape_debug();

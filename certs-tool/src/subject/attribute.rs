@@ -32,7 +32,7 @@ pub(super) enum ValueError {
         attribute: Attribute,
         characters: usize,
     },
-    #[error("{0} takes no `{1}`: {rule}", rule = .0.rule())]
+    #[error("{0} takes no `{shown}`: {rule}", shown = .1.escape_debug(), rule = .0.rule())]
     Character(Attribute, char),
 }
 
