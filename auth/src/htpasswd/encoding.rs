@@ -40,7 +40,7 @@ pub enum EncodingProblem {
     NotUtf16,
 }
 
-/// Decodes the content of a file. A byte order mark is not part of the text.
+/// Decodes the content of a file. Byte order marks are not part of the text.
 pub(super) fn decode(bytes: &[u8]) -> Result<(String, Encoding), EncodingError> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => Ok((utf8(rest)?, Encoding::Utf8Bom)),
@@ -87,7 +87,7 @@ fn utf8(bytes: &[u8]) -> Result<String, EncodingError> {
             },
         }
     })?;
-    without_nul(text.to_owned())
+    checked(text)
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, EncodingError> {
@@ -101,17 +101,19 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, EncodingError
         text.push(char.map_err(|_| broken(&text))?);
     }
     if rest.is_empty() {
-        without_nul(text)
+        checked(&text)
     } else {
         Err(broken(&text))
     }
 }
 
-fn without_nul(text: String) -> Result<String, EncodingError> {
+fn checked(text: &str) -> Result<String, EncodingError> {
     match text.find('\0') {
-        None => Ok(text),
+        // There may be a second mark, and reading what was written from the
+        // text would lose that one: then a user's name would be another.
+        None => Ok(text.trim_start_matches('\u{feff}').to_owned()),
         Some(at) => Err(EncodingError {
-            line: line_at(&text, at),
+            line: line_at(text, at),
             problem: EncodingProblem::Nul,
         }),
     }
@@ -153,6 +155,14 @@ mod tests {
     }
 
     #[test]
+    fn no_mark_is_left_to_be_lost_later() {
+        let text = "\u{feff}\u{feff}alice:x\n";
+        for bytes in [text.as_bytes().to_vec(), le(text), be(text)] {
+            assert_eq!(decode(&bytes).unwrap().0, "alice:x\n");
+        }
+    }
+
+    #[test]
     fn names_the_line_of_what_is_not_text() {
         use EncodingProblem::{NotUtf8, NotUtf16, Nul};
         for (bytes, line, problem) in [
@@ -177,7 +187,7 @@ mod tests {
         }
 
         #[test]
-        fn utf16_with_a_mark_is_read_whatever_it_says(text in "[^\\x00]{0,60}") {
+        fn utf16_with_a_mark_is_read_whatever_it_says(text in "[^\\x00\\u{feff}]{0,60}") {
             let marked = [&b"\xff\xfe"[..], &le(&text)].concat();
             prop_assert_eq!(decode(&marked), Ok((text.clone(), Encoding::Utf16Le)));
             let marked = [&b"\xfe\xff"[..], &be(&text)].concat();
