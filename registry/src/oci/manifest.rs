@@ -195,6 +195,10 @@ struct Document {
     subject: Option<Descriptor>,
     #[serde(default, deserialize_with = "null_as_default")]
     annotations: BTreeMap<String, String>,
+    /// Of no use here, but refused if it comes twice, because [`Outline`]
+    /// could not read the stored document then.
+    #[serde(default, rename = "signatures", deserialize_with = "presence")]
+    _signatures: bool,
 }
 
 impl Document {

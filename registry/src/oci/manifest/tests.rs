@@ -215,11 +215,15 @@ fn documents_of_the_first_schema_are_recognized_but_not_accepted() {
 
 #[test]
 fn refuses_what_two_parsers_could_read_differently() {
-    let twice = br#"{"schemaVersion":2,"layers":[],"layers":[]}"#;
-    assert!(matches!(
-        Manifest::parse(twice, None),
-        Err(ManifestError::Json(_))
-    ));
+    for twice in [
+        &br#"{"schemaVersion":2,"layers":[],"layers":[]}"#[..],
+        br#"{"schemaVersion":2,"manifests":[],"signatures":1,"signatures":2}"#,
+    ] {
+        assert!(matches!(
+            Manifest::parse(twice, None),
+            Err(ManifestError::Json(_))
+        ));
+    }
     let trailing = br#"{"schemaVersion":2,"manifests":[]} {}"#;
     assert!(matches!(
         Manifest::parse(trailing, None),
