@@ -29,7 +29,7 @@ pub(super) fn select(header: &str, size: u64) -> Selection {
         return Selection::Whole;
     }
     let mut parts = Vec::new();
-    let mut total = 0_u64;
+    let mut left = size;
     for spec in set
         .split(',')
         .map(str::trim)
@@ -41,10 +41,13 @@ pub(super) fn select(header: &str, size: u64) -> Selection {
         if range.is_empty() {
             continue;
         }
-        total = total.saturating_add(range.end - range.start);
-        if parts.len() == MOST_RANGES || total > size {
+        let Some(rest) = left.checked_sub(range.end - range.start) else {
+            return Selection::Whole;
+        };
+        if parts.len() == MOST_RANGES {
             return Selection::Whole;
         }
+        left = rest;
         parts.push(range);
     }
     if parts.is_empty() {
@@ -144,6 +147,13 @@ mod tests {
             "bytes=0-1,x",
         ] {
             assert_eq!(select(header, 10), Selection::Whole, "{header}");
+        }
+    }
+
+    #[test]
+    fn no_size_lets_ranges_add_up_to_more() {
+        for size in [10, u64::MAX] {
+            assert_eq!(select("bytes=0-,0-0", size), Selection::Whole);
         }
     }
 
