@@ -1,8 +1,8 @@
 //! The project's own tasks, run as `cargo xtask …`.
 //!
 //! `up` and `test` are for whoever has just cloned the repository: they see to
-//! the native build tools first. `ci`, `clients` and `bench` are for whoever
-//! changes it.
+//! the native build tools first. `ci`, `clients`, `bench` and `fuzz` are for
+//! whoever changes it.
 
 #[cfg(not(unix))]
 compile_error!("Tidegate and its tasks run on Unix; on Windows, use WSL 2");
@@ -12,6 +12,7 @@ mod ci;
 mod clients;
 mod deny;
 mod error;
+mod fuzz;
 mod install;
 mod interrupt;
 mod native;
@@ -48,6 +49,11 @@ enum Task {
     Ci,
     /// Measure Tidegate beside nginx and docker-registry.
     Bench(bench::Args),
+    /// Fuzz what parses bytes from the network or from a file.
+    ///
+    /// Needs Rust's nightly toolchain, and is no part of `ci` for that reason.
+    /// Installs cargo-fuzz for this checkout where it is missing.
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
         Task::Clients => clients::run(&workspace),
         Task::Ci => ci::run(&workspace),
         Task::Bench(args) => bench::run(&workspace, &args),
+        Task::Fuzz(args) => fuzz::run(&workspace, &args),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
