@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     #[arg(short = 'D')]
     remove: bool,
 
-    /// FILE USER [PASSWORD]; with -n USER [PASSWORD]
+    /// What the usage line shows, which depends on the flags
     #[arg(required = true, value_name = "ARGUMENT", hide = true)]
     positional: Vec<String>,
 }
