@@ -182,6 +182,11 @@ fn an_upstream_is_a_host_with_a_port_or_a_socket() {
         "r:5000",
         "http://",
         "http://r/x",
+        "http://[::1",
+        "http://[]]",
+        "http://[r]",
+        "http://::1",
+        "http://a\\u0001b",
         "http://r:0",
         "unix:r",
     ] {

@@ -3,7 +3,7 @@
 //! A message may end in `\nhint: …`; the reader of the file takes it apart.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -163,13 +163,14 @@ pub(super) fn upstream<'de, D: Deserializer<'de>>(d: D) -> Result<Upstream, D::E
         },
         _ => (authority, 80),
     };
-    let host = host
-        .strip_prefix('[')
-        .and_then(|h| h.strip_suffix(']'))
-        .unwrap_or(host);
-    if host.is_empty() || host.contains(char::is_whitespace) {
-        return refuse("the host is missing");
-    }
+    // Names are resolved when a request comes; this finds what never will.
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
+        Some(Some(v6)) if v6.parse::<Ipv6Addr>().is_ok() => v6,
+        Some(_) => return refuse("brackets enclose an IPv6 address"),
+        None if !host.is_empty() && host.chars().all(is_known) => host,
+        None => return refuse("the host is neither a name nor an address"),
+    };
     Ok(Upstream::Http {
         host: host.to_owned(),
         port,
