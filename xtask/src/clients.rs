@@ -14,7 +14,7 @@ use crate::{native, process, say};
 /// How long the daemon may take to answer; it starts containerd first.
 const DAEMON_LIMIT: Duration = Duration::from_secs(60);
 
-/// Installs the clients, starts a daemon, and runs `tests/real_clients.rs`
+/// Installs the clients, starts a daemon, and runs `tests/real_clients`
 /// with every client required.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     native::ensure_build_tools()?;
