@@ -167,8 +167,28 @@ fn report_handshake(peer: SocketAddr, error: &pingora::Error) {
     {
         debug!(client.address = %peer, reason, "the client left during the TLS handshake");
     } else {
-        info!(client.address = %peer, reason, "the TLS handshake failed");
+        let hint = handshake_hint(reason);
+        info!(client.address = %peer, reason, hint, "the TLS handshake failed");
     }
+}
+
+/// What the operator can do about the failures that a registry's users have.
+fn handshake_hint(reason: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 4] = [
+        (
+            "InvalidContentType",
+            "the client does not speak TLS: it was given an http URL, or takes the registry for insecure",
+        ),
+        ("UnknownCA", DISTRUSTED),
+        ("CertificateUnknown", DISTRUSTED),
+        ("BadCertificate", DISTRUSTED),
+    ];
+    const DISTRUSTED: &str = "the client does not trust the certificate: install the CA there, and \
+                              see that the certificate is for the name it asks for";
+    HINTS
+        .iter()
+        .find(|(sign, _)| reason.contains(sign))
+        .map(|(_, hint)| *hint)
 }
 
 /// What rustls said, without the layers around it.
@@ -188,6 +208,22 @@ mod tests {
             address: address.parse().unwrap(),
             protocol: Protocol::Http,
         }
+    }
+
+    #[test]
+    fn what_users_get_wrong_comes_with_a_hint() {
+        let plain = rustls::Error::from(rustls::InvalidMessage::InvalidContentType);
+        assert!(handshake_hint(&plain.to_string()).unwrap().contains("http"));
+        use rustls::AlertDescription::{
+            BadCertificate, CertificateUnknown, DecodeError, UnknownCA,
+        };
+        for alert in [UnknownCA, CertificateUnknown, BadCertificate] {
+            let refused = rustls::Error::AlertReceived(alert);
+            let hint = handshake_hint(&refused.to_string());
+            assert!(hint.unwrap_or_default().contains("CA"), "{refused}");
+        }
+        let other = rustls::Error::AlertReceived(DecodeError);
+        assert_eq!(handshake_hint(&other.to_string()), None);
     }
 
     #[test]
