@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use tidegate_auth::Verifier;
 use tidegate_config::{Backend, Settings, Upstream};
+use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, PreparedFront};
 
-use crate::failure::Failure;
 use crate::{logging, serve};
 
 #[derive(Args)]

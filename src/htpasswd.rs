@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tidegate_auth::hash::{Cost, hash_password};
 use tidegate_auth::htpasswd::{self as file, Change, Check, Document, UserName};
+use tidegate_failure::{Explain as _, Failure};
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
 use crate::password;
 
 #[derive(Args)]
@@ -137,8 +137,7 @@ fn set(path: &Path, create: bool, request: &Request) -> Result<(), Failure> {
     } else {
         read_existing(path)?
     };
-    let hash = hash_password(&request.password.read(true)?, request.cost)
-        .map_err(|e| Failure::of(&e, e.hint()))?;
+    let hash = hash_password(&request.password.read(true)?, request.cost)?;
     let change = document.set(&user, &hash);
     file::write(path, &document)?;
     say(
@@ -195,8 +194,7 @@ fn verify(path: &Path, request: &Request) -> Result<(), Failure> {
 #[expect(clippy::print_stdout, reason = "-n: the entry is the command's output")]
 fn show(request: &Request) -> Result<(), Failure> {
     let user = user_name(&request.user)?;
-    let hash = hash_password(&request.password.read(true)?, request.cost)
-        .map_err(|e| Failure::of(&e, e.hint()))?;
+    let hash = hash_password(&request.password.read(true)?, request.cost)?;
     println!("{}:{}", user.as_str(), hash.as_str());
     Ok(())
 }

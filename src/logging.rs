@@ -6,6 +6,7 @@ use std::io::{BufWriter, IsTerminal as _};
 use std::os::fd::AsFd as _;
 
 use tidegate_config::{Log, LogFormat};
+use tidegate_failure::Failure;
 use tidegate_proxy::LOG_DIRECTIVES;
 use tracing::{Event, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -17,8 +18,6 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
-
-use crate::failure::Failure;
 
 /// The target of the lines that the front writes for each request.
 const ACCESS: &str = "tidegate::access";

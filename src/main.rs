@@ -5,7 +5,6 @@
 
 mod backend;
 mod check;
-mod failure;
 mod htpasswd;
 mod logging;
 mod password;
@@ -41,6 +40,9 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what would be served, and what is wrong
     Check(check::Arguments),
+    /// Make certificates, and have clients trust them
+    #[command(subcommand)]
+    Certs(certs_tool::cli::Command),
     /// Add, change, verify or remove the users of a password file, with the
     /// flags of Apache's htpasswd
     Htpasswd(htpasswd::Arguments),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => up::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Certs(command) => certs_tool::cli::run(command),
         Command::Htpasswd(arguments) => htpasswd::run(arguments),
     };
     match done {

@@ -1,9 +1,8 @@
 //! Where a new password comes from: standard input, the terminal, or chance.
 
 use rand::Rng as _;
+use tidegate_failure::Failure;
 use zeroize::Zeroizing;
-
-use crate::failure::Failure;
 
 /// One line of standard input, its end removed.
 pub(crate) fn from_stdin() -> Result<Zeroizing<String>, Failure> {

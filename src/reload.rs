@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_auth::Verifier;
+use tidegate_failure::{Explain as _, Failure};
 use tidegate_proxy::CertificateStore;
 use tokio::signal::unix::SignalKind;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
-use crate::failure::Failure;
 use crate::serve::listen;
 
 const INTERVAL: Duration = Duration::from_secs(1);

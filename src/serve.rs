@@ -8,12 +8,12 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::Verifier;
 use tidegate_config::{Backend, Protocol, Settings};
+use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::backend::InProcess;
-use crate::failure::Failure;
 use crate::{logging, reload};
 
 #[derive(Args)]

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use certs_tool::HostName;
 use clap::Args;
 use tidegate_config::{Listener, Protocol, Settings};
+use tidegate_failure::Failure;
 use tidegate_proxy::BindError;
 
-use crate::failure::Failure;
 use crate::serve;
 use banner::Banner;
 use directory::Directory;
@@ -107,9 +107,7 @@ fn make(
 fn parse_hosts(given: &[String]) -> Result<Vec<HostName>, Failure> {
     given
         .iter()
-        .map(|host| {
-            HostName::parse(host).map_err(|e| Failure::of(&e, e.hint()).concerning("--host"))
-        })
+        .map(|host| HostName::parse(host).map_err(|e| Failure::from(e).concerning("--host")))
         .collect()
 }
 

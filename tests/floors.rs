@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// From the lowest floor up.
-const FLOORS: [&[&str]; 4] = [
+const FLOORS: [&[&str]; 5] = [
+    &["tidegate-failure"],
     &["tidegate-config"],
     &["tidegate-auth"],
     &["tidegate-proxy", "tidegate-registry", "certs-tool"],

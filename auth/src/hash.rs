@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use bcrypt::{BASE_64, HashParts, Version};
+use tidegate_failure::Explain;
 
 /// How a password was hashed, told by the look of the hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -231,10 +232,8 @@ pub enum PasswordError {
     Random(String),
 }
 
-impl PasswordError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for PasswordError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::TooLong { .. } => Some("choose a password of 72 bytes or fewer".to_owned()),
             Self::Cost { .. } => Some(format!("the default is {}", Cost::DEFAULT.0)),

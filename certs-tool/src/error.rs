@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use tidegate_failure::Explain;
 use time::OffsetDateTime;
 
 use crate::validity;
@@ -127,10 +128,8 @@ pub enum CertsError {
     },
 }
 
-impl CertsError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for CertsError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Read(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run as the user who owns the file, or let this one read it".to_owned())
@@ -162,7 +161,9 @@ impl CertsError {
             _ => None,
         }
     }
+}
 
+impl CertsError {
     pub(crate) fn crypto(what: &'static str) -> impl Fn(rcgen::Error) -> Self {
         move |error| Self::Crypto {
             what,

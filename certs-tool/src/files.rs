@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use fs_err as fs;
 use tempfile::{NamedTempFile, TempPath};
+use tidegate_failure::Explain;
 use zeroize::Zeroizing;
 
 use crate::error::CertsError;
@@ -189,6 +190,8 @@ impl PairName {
         &self.0
     }
 }
+
+impl Explain for PairNameError {}
 
 impl FromStr for PairName {
     type Err = PairNameError;

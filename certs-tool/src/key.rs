@@ -167,6 +167,7 @@ impl fmt::Debug for Key {
 mod tests {
     use super::*;
     use crate::testing::openssl;
+    use tidegate_failure::Explain as _;
 
     #[test]
     fn kinds_have_names_that_are_read_back() {

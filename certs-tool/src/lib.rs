@@ -9,6 +9,7 @@
 //! Private keys appear in no error, no log and no `Debug` output of this crate.
 
 mod ca;
+pub mod cli;
 mod ensure;
 mod error;
 mod files;

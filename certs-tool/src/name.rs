@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use tidegate_failure::Explain;
+
 /// A name that a client may use to reach a server: a DNS name in lower case, a
 /// wildcard such as `*.example.com`, or an IP address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,10 +113,8 @@ impl HostName {
     }
 }
 
-impl HostNameError {
-    /// What to give instead, where that is plain.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for HostNameError {
+    fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Url { host } => Some(format!("give the name alone: {host}")),
             Problem::Port { host } => Some(format!(

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use rcgen::DistinguishedName;
 
+use tidegate_failure::Explain;
+
 use attribute::{Attribute, ValueError};
 
 mod attribute;
@@ -108,10 +110,8 @@ impl fmt::Display for Subject {
     }
 }
 
-impl SubjectError {
-    /// What to write instead, where that is plain.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for SubjectError {
+    fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::NoSlash(_) => Some("for example: /C=DE/O=Example/CN=Example CA".to_owned()),
             Problem::NoEquals(_) => Some(r"a slash within a value is written `\/`".to_owned()),

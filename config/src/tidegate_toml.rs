@@ -7,6 +7,8 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+use tidegate_failure::Explain;
+
 use crate::diagnostic::Diagnostic;
 use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Settings};
 
@@ -29,10 +31,8 @@ pub enum LoadError {
     Mistake(#[from] Box<Diagnostic>),
 }
 
-impl LoadError {
-    /// How to mend it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for LoadError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Read(cause) if cause.kind() == std::io::ErrorKind::NotFound => Some(
                 "`tidegate up` makes a registry with its configuration; \

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tidegate_failure::Explain;
+
 use crate::certificates::CertificateError;
 use crate::edge::BadExpression;
 
@@ -47,10 +49,8 @@ pub enum BindError {
     },
 }
 
-impl BindError {
-    /// What to do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for BindError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoListener => Some("add a [[listener]] with an `address`".to_owned()),
             Self::Listen { address, source } => {

@@ -200,6 +200,7 @@ fn handshake_reason(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use tidegate_config::Protocol;
+    use tidegate_failure::Explain as _;
 
     use super::*;
 

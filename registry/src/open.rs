@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::Access;
+use tidegate_failure::Explain;
 
 use crate::api::Api;
 use crate::store::Filesystem;
@@ -70,9 +71,10 @@ impl OpenError {
             source,
         }
     }
+}
 
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for OpenError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Unusable { path, source } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Some(format!(

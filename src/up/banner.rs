@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use certs_tool::{Certificate, HostName};
 use tidegate_config::{Protocol, Settings};
+use tidegate_failure::Failure;
 use tidegate_proxy::BoundListener;
 
 use super::directory::{Directory, Made};
 use super::first_user::FirstUser;
-use crate::failure::Failure;
 use crate::serve;
 
 #[derive(Default)]

@@ -22,9 +22,9 @@ use fs_err as fs;
 use tempfile::{Builder, NamedTempFile};
 use tidegate_auth::htpasswd::{self, Document};
 use tidegate_config::{Backend, Edge, Settings};
+use tidegate_failure::Failure;
 
 use super::first_user::FirstUser;
-use crate::failure::Failure;
 
 /// The configuration that is written, with places for what differs.
 const TEMPLATE: &str = include_str!("tidegate.toml");

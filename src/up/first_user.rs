@@ -2,9 +2,9 @@
 
 use tidegate_auth::hash::{Cost, StoredHash, hash_password};
 use tidegate_auth::htpasswd::UserName;
+use tidegate_failure::Failure;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
 use crate::password;
 
 /// A name and a password that have been checked, and not yet stored.
@@ -25,7 +25,7 @@ impl FirstUser {
             password::random()
         };
         let hash = hash_password(&password, Cost::DEFAULT)
-            .map_err(|e| Failure::of(&e, e.hint()).concerning("the first user's password"))?;
+            .map_err(|e| Failure::from(e).concerning("the first user's password"))?;
         Ok(Self {
             name,
             hash,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use tidegate_failure::Explain;
+
 use super::encoding::{EncodingError, EncodingProblem};
 use super::users::Problem;
 
@@ -52,10 +54,8 @@ pub enum HtpasswdError {
     },
 }
 
-impl HtpasswdError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Explain for HtpasswdError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Read { path, error } if error.kind() == io::ErrorKind::NotFound => Some(format!(
                 "make it: tidegate htpasswd -B -c {} USER",

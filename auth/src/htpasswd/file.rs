@@ -96,6 +96,7 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use tidegate_failure::Explain as _;
 
     use super::*;
 

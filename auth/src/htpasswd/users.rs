@@ -214,6 +214,7 @@ fn usual_cost<'a>(users: impl Iterator<Item = &'a Arc<User>>) -> u32 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tidegate_failure::Explain as _;
 
     use super::*;
     use crate::hash::Scheme;

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use tidegate_failure::Explain as _;
 
 use time::macros::datetime;
 

@@ -1,4 +1,5 @@
 use std::os::unix::fs::symlink;
+use tidegate_failure::Explain as _;
 
 use super::*;
 use crate::{CaOptions, make_ca};

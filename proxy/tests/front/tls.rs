@@ -4,6 +4,7 @@ use http::header::LOCATION;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
 use tidegate_config::Protocol;
+use tidegate_failure::Explain as _;
 use tidegate_proxy::{BindError, CertificateError, Destination, Front};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;

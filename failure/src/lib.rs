@@ -1,4 +1,9 @@
 //! How a command fails: what the user reads, and the exit code.
+//!
+//! Every program of this workspace ends its commands this way: the error on
+//! standard error, its causes, then a `hint:` line, and one of three exit codes.
+//! Libraries implement [`Explain`] for the errors that a command may meet, and
+//! `?` does the rest.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -6,7 +11,7 @@ use std::process::ExitCode;
 
 /// Why a command ended without doing its work.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
@@ -22,7 +27,8 @@ enum Exit {
 
 impl Failure {
     /// Something that the user can mend.
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             causes: vec![],
@@ -32,33 +38,39 @@ impl Failure {
     }
 
     /// An error that a library reports, with the causes it names.
-    pub(crate) fn of(error: &(dyn Error + 'static), hint: Option<String>) -> Self {
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static), hint: Option<String>) -> Self {
         let mut failure = Self::new(error.to_string());
         failure.hint = hint;
         failure.caused_by(error.source())
     }
 
     /// A command line that asks for what does not go together.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::Unexpected,
             ..Self::new(message)
         }
     }
 
-    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    /// What to do about it; takes the place of a hint given before.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Names what of the command line or of the surroundings is meant.
-    pub(crate) fn concerning(mut self, what: &str) -> Self {
+    #[must_use]
+    pub fn concerning(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }
 
     /// Adds a cause and the causes behind it, each once.
-    pub(crate) fn caused_by(mut self, mut cause: Option<&(dyn Error + 'static)>) -> Self {
+    #[must_use]
+    pub fn caused_by(mut self, mut cause: Option<&(dyn Error + 'static)>) -> Self {
         while let Some(error) = cause {
             let text = error.to_string();
             let said = self.causes.last().unwrap_or(&self.message);
@@ -72,7 +84,7 @@ impl Failure {
 
     /// Writes it to standard error.
     #[expect(clippy::print_stderr, reason = "this is where messages go")]
-    pub(crate) fn report(&self) -> ExitCode {
+    pub fn report(&self) -> ExitCode {
         eprint!("{}", self.text());
         ExitCode::from(self.exit as u8)
     }
@@ -89,24 +101,19 @@ impl Failure {
     }
 }
 
-/// Makes `?` turn the errors of our crates into failures, hints kept.
-macro_rules! failure_from {
-    ($($error:ty),+ $(,)?) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::of(&error, error.hint())
-            }
-        }
-    )+};
+/// An error that may know its own remedy.
+pub trait Explain: Error {
+    /// What to do about it, where that is known.
+    fn hint(&self) -> Option<String> {
+        None
+    }
 }
 
-failure_from!(
-    tidegate_config::LoadError,
-    tidegate_auth::HtpasswdError,
-    tidegate_proxy::BindError,
-    tidegate_registry::OpenError,
-    certs_tool::CertsError,
-);
+impl<E: Explain + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::of(&error, error.hint())
+    }
+}
 
 #[cfg(test)]
 mod tests {

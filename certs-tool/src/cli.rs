@@ -1,0 +1,32 @@
+//! The command line of `certs-tool`, which is that of `tidegate certs` as well.
+//!
+//! Each command is a file: its arguments, and a function that calls the library
+//! and says what was done. What was made goes to standard output, messages to
+//! standard error.
+
+mod ca;
+mod common;
+mod site;
+
+use clap::Subcommand;
+use tidegate_failure::Failure;
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a certificate authority: root-ca.crt and root-ca.key
+    Ca(ca::Arguments),
+    /// Make a certificate for a server, signed by the CA of the directory
+    Site(site::Arguments),
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the user is to read, with the exit code.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Ca(arguments) => ca::run(arguments),
+        Command::Site(arguments) => site::run(arguments),
+    }
+}
