@@ -101,6 +101,8 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// The leaf's private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key: PathBuf,
+    /// Whether it is renewed before it ends, if the CA beside it signed it.
+    pub renew: bool,
 }
 
 /// The `[edge]` section.
@@ -112,6 +114,9 @@ pub struct Edge {
     /// The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and
     /// `X-Forwarded-Host` are believed. From anybody else they are replaced.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether anybody may fetch the certificate of the CA that signed the
+    /// first certificate, without a password.
+    pub publish_ca: bool,
 }
 
 impl Edge {

@@ -166,6 +166,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
             .map(|pair| CertificateFiles {
                 cert: base.join(pair.cert),
                 key: base.join(pair.key),
+                renew: pair.renew,
             })
             .collect(),
         edge: file.edge.into(),

@@ -147,14 +147,8 @@ impl Answer {
         {
             return Ok(());
         }
-        let request = session.req_header();
-        let bodiless = request.method == Method::HEAD;
-        let (header, body) = self.into_parts(request.uri.path());
-        session
-            .write_response_header(Box::new(header), bodiless)
-            .await?;
-        let body = (!bodiless).then_some(body);
-        session.write_response_body(body, true).await
+        let (header, body) = self.into_parts(session.req_header().uri.path());
+        send_whole(session, header, body).await
     }
 
     fn into_parts(self, path: &str) -> (ResponseHeader, Bytes) {
@@ -181,6 +175,20 @@ impl Answer {
         }
         (ResponseHeader::from(parts), Bytes::from(body))
     }
+}
+
+/// Writes an answer that is at hand; to HEAD without its body.
+pub(crate) async fn send_whole(
+    session: &mut Session,
+    header: ResponseHeader,
+    body: Bytes,
+) -> pingora::Result<()> {
+    let bodiless = session.req_header().method == Method::HEAD;
+    session
+        .write_response_header(Box::new(header), bodiless)
+        .await?;
+    let body = (!bodiless).then_some(body);
+    session.write_response_body(body, true).await
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::forward::{Forwarder, TRIES};
 use crate::in_flight::InFlight;
 use crate::linger::Closer;
 use crate::listen::{self, Server};
+use crate::public_ca::PublicCa;
 use crate::redirect::Redirector;
 use crate::service::{KEEP_ALIVE_SECONDS, Route, Service};
 use crate::tls;
@@ -68,6 +69,7 @@ pub struct FrontSettings {
 pub struct Front {
     sockets: Vec<(Socket, BoundListener)>,
     certificates: Arc<CertificateStore>,
+    public_ca: Arc<PublicCa>,
     acceptor: Arc<Acceptor>,
     proxy: Arc<HttpProxy<Service>>,
     in_flight: Arc<InFlight>,
@@ -150,7 +152,9 @@ impl PreparedFront {
         destination: Destination,
     ) -> Result<Front, BindError> {
         let in_flight = Arc::new(InFlight::default());
+        let public_ca = Arc::new(PublicCa::default());
         let service = Service {
+            public_ca: Arc::clone(&public_ca),
             refused: self.refused,
             proxies: self.proxies,
             gate: Gate::new(auth),
@@ -173,6 +177,7 @@ impl PreparedFront {
         Ok(Front {
             sockets,
             certificates: self.certificates,
+            public_ca,
             acceptor: self.acceptor,
             proxy: proxy(service),
             in_flight,
@@ -202,6 +207,12 @@ impl Front {
     #[must_use]
     pub fn addresses(&self) -> Vec<BoundListener> {
         self.sockets.iter().map(|(_, bound)| *bound).collect()
+    }
+
+    /// The CA's certificate that anybody may fetch; none at first.
+    #[must_use]
+    pub fn public_ca(&self) -> Arc<PublicCa> {
+        Arc::clone(&self.public_ca)
     }
 
     /// The certificates, to be reloaded while the front serves.

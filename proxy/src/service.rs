@@ -15,7 +15,7 @@ use tidegate_config::AccessLog;
 use tracing::{debug, warn};
 
 use crate::access_log;
-use crate::answer::{Answer, is_api};
+use crate::answer::{Answer, is_api, send_whole};
 use crate::backend::Backend;
 use crate::context::RequestContext;
 use crate::edge::{Gate, Origin, RefusedUserAgents, TrustedProxies};
@@ -23,6 +23,7 @@ use crate::forward::Forwarder;
 use crate::in_flight::InFlight;
 use crate::in_process;
 use crate::linger;
+use crate::public_ca::PublicCa;
 
 /// How long an HTTP/1.1 connection may wait for its next request, in seconds.
 pub(crate) const KEEP_ALIVE_SECONDS: u64 = 75;
@@ -34,6 +35,7 @@ pub(crate) struct Service {
     pub(crate) refused: RefusedUserAgents,
     pub(crate) proxies: TrustedProxies,
     pub(crate) gate: Gate,
+    pub(crate) public_ca: Arc<PublicCa>,
     pub(crate) route: Route,
     pub(crate) access_log: AccessLog,
     pub(crate) in_flight: Arc<InFlight>,
@@ -58,9 +60,6 @@ impl Service {
             .is_some_and(|digest| digest.ssl_digest.is_some());
         let peer = client_address(session);
         let request = session.req_header();
-        if let Some(peer) = peer {
-            context.client = Some(self.proxies.client(&request.headers, peer));
-        }
         if matches!(request.method, Method::TRACE | Method::CONNECT) {
             return Err(Answer::method_not_allowed());
         }
@@ -99,6 +98,14 @@ impl ProxyHttp for Service {
         context: &mut RequestContext,
     ) -> pingora::Result<bool> {
         bound_waiting(session);
+        let request = session.req_header();
+        context.client =
+            client_address(session).map(|peer| self.proxies.client(&request.headers, peer));
+        if let Some((header, body)) = self.public_ca.answer(&request.method, request.uri.path()) {
+            send_whole(session, header, body).await?;
+            linger::drain_stream(session).await;
+            return Ok(true);
+        }
         let origin = match self.admit(session, context).await {
             Ok(origin) => origin,
             Err(answer) => {

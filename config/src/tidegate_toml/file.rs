@@ -115,6 +115,8 @@ impl From<ListenerSection> for Listener {
 pub(super) struct CertificateSection {
     pub(super) cert: PathBuf,
     pub(super) key: PathBuf,
+    #[serde(default = "yes")]
+    pub(super) renew: bool,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +126,7 @@ pub(super) struct EdgeSection {
     refused_user_agents: String,
     #[serde(deserialize_with = "value::networks")]
     trusted_proxies: Vec<IpNet>,
+    publish_ca: bool,
 }
 
 impl Default for EdgeSection {
@@ -131,6 +134,7 @@ impl Default for EdgeSection {
         Self {
             refused_user_agents: Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned(),
             trusted_proxies: Vec::new(),
+            publish_ca: true,
         }
     }
 }
@@ -140,6 +144,7 @@ impl From<EdgeSection> for Edge {
         Self {
             refused_user_agents: Some(section.refused_user_agents).filter(|e| !e.is_empty()),
             trusted_proxies: section.trusted_proxies,
+            publish_ca: section.publish_ca,
         }
     }
 }

@@ -54,10 +54,12 @@ fn what_is_not_said_has_its_default() {
             certificates: vec![CertificateFiles {
                 cert: "/srv/tidegate/certs/site.crt".into(),
                 key: "/srv/tidegate/certs/site.key".into(),
+                renew: true,
             }],
             edge: Edge {
                 refused_user_agents: Some(Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned()),
                 trusted_proxies: vec![],
+                publish_ca: true,
             },
             auth: Some(Auth {
                 htpasswd: "/srv/tidegate/auth/htpasswd".into(),

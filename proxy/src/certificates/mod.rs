@@ -176,6 +176,7 @@ mod tests {
             CertificateFiles {
                 cert: self.path("site.crt"),
                 key: self.path("site.key"),
+                renew: false,
             }
         }
 

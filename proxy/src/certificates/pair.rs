@@ -217,6 +217,7 @@ mod tests {
             let files = CertificateFiles {
                 cert: self.path("site.crt"),
                 key: self.path("site.key"),
+                renew: false,
             };
             Pair::load(&files, &tls::provider())
         }

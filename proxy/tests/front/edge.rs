@@ -3,6 +3,7 @@
 use crate::support::client::{API_VERSION, Answer, basic, get, request};
 use crate::support::front;
 use tidegate_config::Protocol;
+use tidegate_proxy::PublicCa;
 
 /// Larger than every buffer between the client and the front.
 const UPLOAD: usize = 64 * 1024 * 1024;
@@ -238,4 +239,31 @@ async fn forwarded_fields_count_from_trusted_proxies_alone() {
     assert_eq!(seen.uri, "http://localhost/v2/?n=1");
     assert_eq!(seen.client.as_deref(), Some("127.0.0.1"));
     assert!(!seen.headers.contains_key("x-forwarded-host"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ca_can_be_fetched_without_a_password() {
+    let (front, mut events) = front().with_password().start();
+    let client = front.client();
+    assert_eq!(client.h1(get(PublicCa::PATH)).await.status(), 401);
+    front.public_ca.set(Some("the certificate".to_owned()));
+    for answer in [
+        client.h1(get(PublicCa::PATH)).await,
+        client.h2(get(PublicCa::PATH)).await,
+    ] {
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.text(), "the certificate");
+        assert_eq!(
+            answer.header("content-type").unwrap(),
+            "application/x-x509-ca-cert"
+        );
+        assert_eq!(answer.header(API_VERSION), None);
+    }
+    let head = client.h1(request("HEAD", PublicCa::PATH, &[], "")).await;
+    assert_eq!((head.status(), head.text()), (200, ""));
+    assert_eq!(head.header("content-length").unwrap(), "15");
+    let put = client.h1(request("PUT", PublicCa::PATH, &[], "mine")).await;
+    assert_eq!(put.status(), 405);
+    assert_eq!(client.h1(get("/v2/")).await.status(), 401);
+    assert!(events.seen.try_recv().is_err(), "the backend saw nothing");
 }

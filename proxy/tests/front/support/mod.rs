@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use tidegate_auth::Verifier;
 use tidegate_config::{AccessLog, Auth, Edge, Listener, Protocol};
-use tidegate_proxy::{BoundListener, CertificateStore, Destination, Drained, Front, FrontSettings};
+use tidegate_proxy::{
+    BoundListener, CertificateStore, Destination, Drained, Front, FrontSettings, PublicCa,
+};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -31,6 +33,7 @@ pub(crate) struct Running {
     pub(crate) site: Site,
     pub(crate) listeners: Vec<BoundListener>,
     pub(crate) certificates: Arc<CertificateStore>,
+    pub(crate) public_ca: Arc<PublicCa>,
     shutdown: Option<oneshot::Sender<()>>,
     served: JoinHandle<Drained>,
 }
@@ -45,6 +48,7 @@ pub(crate) fn front() -> Setup {
             edge: Edge {
                 refused_user_agents: Some(Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned()),
                 trusted_proxies: Vec::new(),
+                publish_ca: true,
             },
             access_log: AccessLog::Off,
             drain_timeout: Duration::from_secs(30),
@@ -106,6 +110,7 @@ impl Setup {
         let front = Front::bind(self.settings, auth, destination).unwrap();
         let (shutdown, stopped) = oneshot::channel();
         let (listeners, certificates) = (front.addresses(), front.certificates());
+        let public_ca = front.public_ca();
         let served = tokio::spawn(front.serve(async {
             let _ = stopped.await;
         }));
@@ -113,6 +118,7 @@ impl Setup {
             site: self.site,
             listeners,
             certificates,
+            public_ca,
             shutdown: Some(shutdown),
             served,
         }

@@ -33,6 +33,7 @@ impl Site {
         CertificateFiles {
             cert: self.path(&format!("{name}.crt")),
             key: self.path(&format!("{name}.key")),
+            renew: false,
         }
     }
 
