@@ -106,6 +106,14 @@ impl Certificate {
         &self.der
     }
 
+    /// Itself and nothing else in PEM (RFC 7468), as clients are given it.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        // Lines end as everywhere else on this system.
+        let config = ::pem::EncodeConfig::new().set_line_ending(::pem::LineEnding::LF);
+        ::pem::encode_config(&::pem::Pem::new("CERTIFICATE", self.der()), config)
+    }
+
     /// Whom it is about, for people: `C=DE, O=Example, CN=…`.
     #[must_use]
     pub fn subject(&self) -> &str {
@@ -365,6 +373,12 @@ mod tests {
         }
         let read = Certificate::read(&directory.path().join("ca")).unwrap();
         assert_eq!(read, [ca.certificate().clone()]);
+    }
+
+    #[test]
+    fn as_pem_it_is_what_was_written() {
+        let ca = make_ca(&CaOptions::default()).unwrap();
+        assert_eq!(ca.certificate().to_pem(), ca.certificate_pem());
     }
 
     #[test]
