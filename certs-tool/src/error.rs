@@ -106,6 +106,22 @@ pub enum CertsError {
         /// What is special about it.
         reason: &'static str,
     },
+    /// A certificate that another CA signed.
+    #[error("`{}` was not signed by the CA `{ca}`", cert.display())]
+    NotIssuedBy {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The CA's subject.
+        ca: String,
+    },
+    /// A certificate that a new one could not be like.
+    #[error("`{}` cannot be renewed: it has {reason}", path.display())]
+    NotRenewable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// What is special about it.
+        reason: &'static str,
+    },
     /// A certificate for nobody.
     #[error("expected at least one DNS name or IP address for the certificate, found none")]
     NoNames,

@@ -5,12 +5,17 @@
 //! completes the pair. Whoever is interrupted between these two leaves a key
 //! and a certificate still under the first name; [`PairPaths::settle`]
 //! recognises that and finishes it. Interrupted earlier, what remains is
-//! cleared away. Nothing that has its name is ever overwritten.
+//! cleared away. [`write_pair`] never overwrites what has its name.
+//!
+//! [`replace_pair`] does, in the same order. A pair whose key is new and whose
+//! certificate is still the old one is told by the staged certificate, which
+//! fits the key, and finished in the same way. [`replace_certificate`] keeps the
+//! key, and is done in one step.
 
 use std::fmt;
 use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -81,6 +86,49 @@ pub fn write_pair(paths: &PairPaths, pair: &Pair) -> Result<(), CertsError> {
     let staged_cert =
         stage(&paths.staged_cert(), &pair.certificate, 0o644).map_err(failed(&cert))?;
     name_both(paths, staged_cert, staged_key, &directory)
+}
+
+/// Writes a pair in place of one that may be there. Modes are those of
+/// [`write_pair`], whatever they were before.
+///
+/// # Errors
+/// If the disk fails. Then the old pair is there, or it will be after the next
+/// [`PairPaths::settle`], or the new one will.
+pub fn replace_pair(paths: &PairPaths, pair: &Pair) -> Result<(), CertsError> {
+    make_directory(&paths.directory).map_err(failed(&paths.directory))?;
+    let directory = Directory::lock(&paths.directory).map_err(failed(&paths.directory))?;
+    finish_or_clear(paths, &directory)?;
+    let (cert, key) = (paths.cert(), paths.key());
+    let mut staged_key = stage(&paths.staged_key(), &pair.key, 0o600).map_err(failed(&key))?;
+    let mut staged_cert =
+        stage(&paths.staged_cert(), &pair.certificate, 0o644).map_err(failed(&cert))?;
+    // The staged certificate has to be found by whoever finishes the pair.
+    directory.sync().map_err(failed(&paths.directory))?;
+    overwrite(&mut staged_key, &key)?;
+    // From here on the old pair is no more, and the new one can be finished.
+    staged_cert.disable_cleanup(true);
+    directory.sync().map_err(failed(&paths.directory))?;
+    overwrite(&mut staged_cert, &cert)?;
+    directory.sync().map_err(failed(&paths.directory))
+}
+
+/// Writes a certificate for the same key in place of the one that is there, in
+/// one step. Owner and mode stay.
+///
+/// # Errors
+/// If the disk fails. Then the old certificate is there.
+pub(crate) fn replace_certificate(paths: &PairPaths, pem: &str) -> Result<(), CertsError> {
+    let directory = Directory::lock(&paths.directory).map_err(failed(&paths.directory))?;
+    finish_or_clear(paths, &directory)?;
+    let cert = paths.cert();
+    let old = fs::metadata(&cert).map_err(CertsError::Read)?;
+    let mode = old.permissions().mode() & 0o777;
+    let mut staged = stage(&paths.staged_cert(), pem, mode).map_err(failed(&cert))?;
+    // Whoever may not give files away is their owner already, or could not have
+    // written here.
+    let _ = std::os::unix::fs::chown(&staged, Some(old.uid()), Some(old.gid()));
+    overwrite(&mut staged, &cert)?;
+    directory.sync().map_err(failed(&paths.directory))
 }
 
 impl PairPaths {
@@ -249,10 +297,18 @@ fn name_both(
 /// nobody who is still at work.
 fn finish_or_clear(paths: &PairPaths, directory: &Directory) -> Result<(), CertsError> {
     let (staged_cert, staged_key) = (paths.staged_cert(), paths.staged_key());
-    if exists(&staged_cert) && exists(&paths.key()) && !exists(&paths.cert()) {
-        let key = Key::read(&paths.key())?;
-        if Certificate::read_first(&staged_cert).is_ok_and(|cert| cert.matches_key(&key)) {
-            return finish(staged_cert, &paths.cert(), directory);
+    if exists(&staged_cert) && exists(&paths.key()) {
+        let fits = |cert: &Path, key: &Key| {
+            Certificate::read_first(cert).is_ok_and(|cert| cert.matches_key(key))
+        };
+        // A key that cannot be read is nobody's half of anything.
+        let key = Key::read(&paths.key());
+        match key {
+            Ok(key) if fits(&staged_cert, &key) && !fits(&paths.cert(), &key) => {
+                return finish(staged_cert, &paths.cert(), directory);
+            }
+            Err(error) if !exists(&paths.cert()) => return Err(error),
+            _ => {}
         }
     }
     for path in [staged_cert, staged_key] {
@@ -274,7 +330,7 @@ fn finish(staged: PathBuf, cert: &Path, directory: &Directory) -> Result<(), Cer
     let mut staged = TempPath::try_from_path(staged).map_err(failed)?;
     // If this fails, it can be tried again.
     staged.disable_cleanup(true);
-    name(staged, cert)?;
+    overwrite(&mut staged, cert)?;
     directory.sync().map_err(failed)
 }
 
@@ -301,6 +357,14 @@ fn name(staged: TempPath, path: &Path) -> Result<(), CertsError> {
             error => CertsError::Write { path, error },
         }
     })
+}
+
+/// Gives a staged file its name, in place of what has it.
+fn overwrite(staged: &mut TempPath, path: &Path) -> Result<(), CertsError> {
+    fs::rename(&*staged, path).map_err(failed(path))?;
+    // There is nothing to clear away any more.
+    staged.disable_cleanup(true);
+    Ok(())
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {

@@ -29,7 +29,15 @@ pub struct Certificate {
     validity: Validity,
     is_ca: bool,
     may_sign: bool,
+    /// The uses that it is limited to, if it is.
+    usages: Option<Usages>,
     public_bits: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Usages {
+    server: bool,
+    client: bool,
 }
 
 /// A subject alternative name (RFC 5280 section 4.2.1.6).
@@ -85,6 +93,7 @@ impl Certificate {
         };
         let basic_constraints = x509.basic_constraints().map_err(show)?;
         let key_usage = x509.key_usage().map_err(show)?;
+        let extended_key_usage = x509.extended_key_usage().map_err(show)?;
         Ok(Self {
             subject: x509.subject().to_string(),
             issuer: x509.issuer().to_string(),
@@ -95,6 +104,10 @@ impl Certificate {
             },
             is_ca: basic_constraints.is_some_and(|extension| extension.value.ca),
             may_sign: key_usage.is_none_or(|extension| extension.value.key_cert_sign()),
+            usages: extended_key_usage.map(|extension| Usages {
+                server: extension.value.server_auth || extension.value.any,
+                client: extension.value.client_auth || extension.value.any,
+            }),
             public_bits: x509.public_key().subject_public_key.data.to_vec(),
             der,
         })
@@ -176,6 +189,18 @@ impl Certificate {
         self.may_sign
     }
 
+    /// Whether its extended key usage, if it has any, is for servers.
+    #[must_use]
+    pub fn is_for_servers(&self) -> bool {
+        self.usages.is_none_or(|usages| usages.server)
+    }
+
+    /// Whether its extended key usage, if it has any, is for clients.
+    #[must_use]
+    pub fn is_for_clients(&self) -> bool {
+        self.usages.is_none_or(|usages| usages.client)
+    }
+
     /// The SHA-256 of its bytes, as `AB:CD:…`, the way openssl and browsers
     /// show it.
     #[must_use]
@@ -204,6 +229,12 @@ impl Certificate {
         };
         own.issuer().as_raw() == ca.subject().as_raw()
             && own.verify_signature(Some(ca.public_key())).is_ok()
+    }
+
+    /// Its subject, as it is encoded.
+    pub(crate) fn subject_der(&self) -> Vec<u8> {
+        // It has been parsed before.
+        parse(&self.der).map_or_else(|_| Vec::new(), |x509| x509.subject().as_raw().to_vec())
     }
 
     pub(crate) fn validity(&self) -> Validity {

@@ -1,18 +1,16 @@
 //! Certificates for servers, signed by a CA.
 
-use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
-};
+use rcgen::{DistinguishedName, ExtendedKeyUsagePurpose, SanType};
 use time::OffsetDateTime;
 
-use crate::ca::{Ca, random_serial, read_back};
+use crate::ca::Ca;
 use crate::error::CertsError;
 use crate::files::Pair;
 use crate::inspect::Certificate;
 use crate::key::{Key, KeyKind};
+use crate::leaf::Leaf;
 use crate::name::HostName;
 use crate::subject::Subject;
-use crate::validity::Validity;
 
 /// What a new site certificate is to be like.
 #[derive(Debug, Clone)]
@@ -76,36 +74,24 @@ impl Ca {
     ) -> Result<Issued, CertsError> {
         let first = options.names.first().ok_or(CertsError::NoNames)?;
         self.certificate().check_valid_at(now, "the CA")?;
-        let wanted = Validity::new(now, options.days)?;
-        let validity = wanted.within(self.certificate().validity());
         let key = Key::generate(options.key)?;
-
-        let mut params = CertificateParams::default();
-        params.serial_number = Some(random_serial());
-        params.not_before = validity.not_before;
-        params.not_after = validity.not_after;
-        params.distinguished_name = match &options.subject {
-            Some(subject) => subject.to_distinguished_name(),
-            None => Subject::of_common_name(&first.to_string())
-                .map_or_else(DistinguishedName::new, |s| s.to_distinguished_name()),
+        let leaf = Leaf {
+            subject: match &options.subject {
+                Some(subject) => subject.to_distinguished_name(),
+                None => Subject::of_common_name(&first.to_string())
+                    .map_or_else(DistinguishedName::new, |s| s.to_distinguished_name()),
+            },
+            names: alternative_names(&options.names)?,
+            usages: vec![ExtendedKeyUsagePurpose::ServerAuth],
+            days: options.days,
+            rsa: key.is_rsa(),
         };
-        params.subject_alt_names = alternative_names(&options.names)?;
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if key.is_rsa() {
-            params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
-        }
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-
-        let made = params
-            .signed_by(key.pair(), &self.issuer)
-            .map_err(CertsError::crypto("sign the site's certificate"))?;
+        let (made, shortened) = self.sign(&leaf, key.pair(), now)?;
         Ok(Issued {
-            certificate: read_back(made.der())?,
-            shortened: validity.not_after < wanted.not_after,
+            certificate: made.certificate,
+            shortened,
             pair: Pair {
-                certificate: made.pem(),
+                certificate: made.pem,
                 key: key.into_parts().1,
             },
         })
@@ -113,7 +99,7 @@ impl Ca {
 }
 
 /// In the order given, each once.
-fn alternative_names(names: &[HostName]) -> Result<Vec<SanType>, CertsError> {
+pub(crate) fn alternative_names(names: &[HostName]) -> Result<Vec<SanType>, CertsError> {
     let mut all = Vec::new();
     for name in names {
         let san = match (name.as_ip(), name.as_dns()) {
