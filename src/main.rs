@@ -9,6 +9,7 @@ mod htpasswd;
 mod logging;
 mod password;
 mod reload;
+mod renewal;
 mod serve;
 mod up;
 

@@ -2,28 +2,40 @@
 //! and at once on SIGHUP.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tidegate_auth::Verifier;
+use tidegate_config::CertificateFiles;
 use tidegate_failure::{Explain as _, Failure};
-use tidegate_proxy::CertificateStore;
+use tidegate_proxy::{CertificateStore, PublicCa};
+use time::OffsetDateTime;
 use tokio::signal::unix::SignalKind;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
+use crate::renewal::{self, Renewal};
 use crate::serve::listen;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches the files of `verifier` and `certificates` for as long as it is
-/// polled. A file that cannot be used is reported, and what was in force stays.
-pub(crate) fn watch(
-    verifier: Option<Arc<Verifier>>,
-    certificates: Arc<CertificateStore>,
-) -> Result<impl Future<Output = ()>, Failure> {
+/// What may change while it is in use.
+pub(crate) struct Watched {
+    pub(crate) verifier: Option<Arc<Verifier>>,
+    pub(crate) certificates: Arc<CertificateStore>,
+    /// What is published of the CA behind these pairs.
+    pub(crate) public_ca: Option<(Arc<PublicCa>, Vec<CertificateFiles>)>,
+    pub(crate) renewal: Renewal,
+}
+
+/// Watches the files for as long as it is polled. A file that cannot be used is
+/// reported, and what was in force stays.
+pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failure> {
     let mut hangup = listen(SignalKind::hangup())?;
+    watched.publish_ca();
+    let watched = Arc::new(Mutex::new(watched));
     Ok(async move {
+        let mut renewal_due = Instant::now() + renewal::INTERVAL;
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -34,20 +46,41 @@ pub(crate) fn watch(
             if asked {
                 info!("SIGHUP: reading password file and certificates again");
             }
-            let verifier = verifier.clone();
-            let certificates = Arc::clone(&certificates);
+            let renew = asked || Instant::now() >= renewal_due;
+            if renew {
+                renewal_due = Instant::now() + renewal::INTERVAL;
+            }
+            let watched = Arc::clone(&watched);
             // The files may lie on a network file system that hangs.
             let looked = tokio::task::spawn_blocking(move || {
-                if let Some(verifier) = verifier {
-                    passwords(&verifier, asked);
+                let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                if renew {
+                    watched.renewal.look(OffsetDateTime::now_utc());
                 }
-                pairs(&certificates, asked);
+                watched.reload(asked);
             });
             if let Err(e) = looked.await {
                 error!(error = %e, "reloading failed");
             }
         }
     })
+}
+
+impl Watched {
+    fn reload(&self, asked: bool) {
+        if let Some(verifier) = &self.verifier {
+            passwords(verifier, asked);
+        }
+        if pairs(&self.certificates, asked) {
+            self.publish_ca();
+        }
+    }
+
+    fn publish_ca(&self) {
+        if let Some((public, pairs)) = &self.public_ca {
+            public.set(renewal::published_ca(pairs));
+        }
+    }
 }
 
 fn passwords(verifier: &Verifier, asked: bool) {
@@ -66,14 +99,17 @@ fn passwords(verifier: &Verifier, asked: bool) {
     }
 }
 
-fn pairs(certificates: &CertificateStore, asked: bool) {
+/// Whether anything was replaced.
+fn pairs(certificates: &CertificateStore, asked: bool) -> bool {
     let reloaded = if asked {
         Some(certificates.reload())
     } else {
         certificates.reload_if_changed()
     };
-    let Some(reloaded) = reloaded else { return };
-    for files in reloaded.replaced {
+    let Some(reloaded) = reloaded else {
+        return false;
+    };
+    for files in &reloaded.replaced {
         info!(certificate.path = %files.cert.display(), "read the certificate again");
     }
     for e in reloaded.failures {
@@ -82,4 +118,5 @@ fn pairs(certificates: &CertificateStore, asked: bool) {
             "{e}; the certificate that was there before stays"
         );
     }
+    !reloaded.replaced.is_empty()
 }

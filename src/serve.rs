@@ -10,11 +10,14 @@ use tidegate_auth::Verifier;
 use tidegate_config::{Backend, Protocol, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
+use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::backend::InProcess;
-use crate::{logging, reload};
+use crate::logging;
+use crate::reload::{self, Watched};
+use crate::renewal::Renewal;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -91,8 +94,21 @@ async fn serve_until_signal(
         }
         Backend::Forward(forward) => Destination::Forward(forward.clone()),
     };
+    // Before they are loaded, so that a registry that was off for long does not
+    // begin with a certificate that is over.
+    let mut renewal = Renewal::new(&settings.certificates);
+    renewal.look(OffsetDateTime::now_utc());
     let front = Front::bind(front_settings(&settings), verifier.clone(), destination)?;
-    let reloading = tokio::spawn(reload::watch(verifier, front.certificates())?);
+    let public_ca = settings
+        .edge
+        .publish_ca
+        .then(|| (front.public_ca(), settings.certificates.clone()));
+    let reloading = tokio::spawn(reload::watch(Watched {
+        verifier,
+        certificates: front.certificates(),
+        public_ca,
+        renewal,
+    })?);
     announce(&front.addresses());
 
     let drained = front.serve(stop.received()).await;

@@ -1,6 +1,7 @@
 //! `tidegate up`: from an empty directory to a registry that serves.
 
 mod banner;
+mod bootstrap;
 mod directory;
 mod first_user;
 

@@ -9,17 +9,22 @@ use tidegate_config::{Protocol, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::BoundListener;
 
+use super::bootstrap;
 use super::directory::{Directory, Made};
 use super::first_user::FirstUser;
-use crate::serve;
+use crate::{renewal, serve};
 
 #[derive(Default)]
 pub(super) struct Banner {
     made: Vec<Made>,
     user: Option<String>,
     host: Option<HostName>,
-    /// Where the CA's certificate lies, and its fingerprint.
-    ca: Option<(PathBuf, String)>,
+    /// The CA's certificate, and where it lies.
+    ca: Option<(PathBuf, Certificate)>,
+    /// Whether clients can fetch it from here.
+    published: bool,
+    /// Whether the site certificate is renewed by itself.
+    renewed: bool,
     site: Option<Certificate>,
     /// Where the site certificate lies.
     site_path: PathBuf,
@@ -45,9 +50,12 @@ impl Banner {
         self.host = hosts.first().cloned();
         self.hosts = hosts.to_vec();
         if let Some((path, ca)) = directory.ca_certificate()? {
-            self.ca = Some((path, ca.fingerprint_sha256()));
+            self.ca = Some((path, ca));
         }
         if let Some(pair) = settings.certificates.first() {
+            self.renewed = renewal::renews(pair);
+            self.published =
+                settings.edge.publish_ca && renewal::published_ca(&settings.certificates).is_some();
             self.site = Some(Certificate::read_first(&pair.cert)?);
             self.site_path.clone_from(&pair.cert);
         }
@@ -75,7 +83,8 @@ impl Banner {
         for listener in listeners {
             let _ = writeln!(text, "listening on {}", serve::url(listener));
         }
-        if let Some((path, fingerprint)) = &self.ca {
+        if let Some((path, ca)) = &self.ca {
+            let fingerprint = ca.fingerprint_sha256();
             let _ = writeln!(text, "CA {}\n   SHA-256 {fingerprint}", path.display());
         }
         text.push_str(&self.next(listeners));
@@ -91,14 +100,24 @@ impl Banner {
         let host = self.reference(listener);
         let user = self.user.as_deref().unwrap_or("USER");
         let mut text = String::new();
-        if let Some((path, _)) = &self.ca {
-            let _ = write!(
-                text,
-                "\nOn each client, once, so that Docker trusts this registry:\n\
-                 \x20   sudo mkdir -p /etc/docker/certs.d/{host}\n\
-                 \x20   sudo cp {} /etc/docker/certs.d/{host}/ca.crt\n",
-                path.display()
-            );
+        match &self.ca {
+            Some((_, ca)) if self.published => {
+                let line = bootstrap::line(&host, ca);
+                let _ = write!(
+                    text,
+                    "\nOn each client, once, so that it trusts this registry (it checks the fingerprint):\n\
+                     \x20   {line}\n"
+                );
+            }
+            Some((path, _)) => {
+                let _ = write!(
+                    text,
+                    "\nOn each client, once, with a copy of {}:\n\
+                     \x20   sudo tidegate certs trust install {host} --ca root-ca.crt\n",
+                    path.display()
+                );
+            }
+            None => {}
         }
         let _ = write!(
             text,
@@ -150,6 +169,7 @@ impl Banner {
             ));
         }
         match site.days_left(now) {
+            _ if self.renewed => {}
             days if days < 0 => warnings.push(format!(
                 "{path} ended {} days ago, and clients refuse it\n\
                  hint: move it and its key away, and the next start makes a new one",

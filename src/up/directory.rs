@@ -255,6 +255,8 @@ mod tests {
             "read_only",
             "refused_user_agents",
             "trusted_proxies",
+            "publish_ca",
+            "renew",
             "drain_timeout",
             "level",
             "format",

@@ -10,6 +10,7 @@
 mod harness;
 
 mod archive;
+mod bootstrap;
 mod docker;
 mod docker_registry;
 mod skopeo;
