@@ -7,6 +7,7 @@
 mod ca;
 mod common;
 mod site;
+mod trust;
 
 use clap::Subcommand;
 use tidegate_failure::Failure;
@@ -18,6 +19,9 @@ pub enum Command {
     Ca(ca::Arguments),
     /// Make a certificate for a server, signed by the CA of the directory
     Site(site::Arguments),
+    /// Have the clients of a machine trust a registry
+    #[command(subcommand)]
+    Trust(trust::Command),
 }
 
 /// Does it.
@@ -28,5 +32,6 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Ca(arguments) => ca::run(arguments),
         Command::Site(arguments) => site::run(arguments),
+        Command::Trust(command) => trust::run(command),
     }
 }

@@ -21,6 +21,7 @@ mod pem;
 mod renew;
 mod site;
 mod subject;
+pub mod trust;
 mod validity;
 
 #[cfg(test)]

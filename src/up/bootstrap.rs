@@ -8,6 +8,8 @@ use tidegate_proxy::PublicCa;
 /// fingerprint, and only then writes it where docker, podman, skopeo and buildah
 /// look. It needs curl and what every Linux has: no openssl, and none of ours.
 ///
+/// The file has the name that `tidegate certs trust remove` knows.
+///
 /// `host` is how image references begin: a name or an address, and a port.
 pub(super) fn line(host: &str, ca: &Certificate) -> String {
     let fingerprint = ca.fingerprint_sha256().replace(':', "").to_lowercase();
@@ -15,7 +17,7 @@ pub(super) fn line(host: &str, ca: &Certificate) -> String {
     // In PEM, what stands between the dashed lines is the base64 of the bytes
     // that the fingerprint is of.
     format!(
-        r#"curl -fsSk 'https://{host}{path}' | sudo sh -ec 'c=$(cat); f=$(printf "%s\n" "$c" | sed /-----/d | base64 -d | sha256sum | cut -c 1-64); [ "$f" = {fingerprint} ] || {{ echo "{host}: not the expected CA; nothing was written" >&2; exit 1; }}; for d in /etc/docker /etc/containers; do mkdir -p "$d/certs.d/{host}"; printf "%s\n" "$c" > "$d/certs.d/{host}/ca.crt"; done; echo "docker, podman, skopeo and buildah trust {host} now"'"#
+        r#"curl -fsSk 'https://{host}{path}' | sudo sh -ec 'c=$(cat); f=$(printf "%s\n" "$c" | sed /-----/d | base64 -d | sha256sum | cut -c 1-64); [ "$f" = {fingerprint} ] || {{ echo "{host}: not the expected CA; nothing was written" >&2; exit 1; }}; for d in /etc/docker /etc/containers; do mkdir -p "$d/certs.d/{host}"; printf "%s\n" "$c" > "$d/certs.d/{host}/tidegate-ca.crt"; done; echo "docker, podman, skopeo and buildah trust {host} now"'"#
     )
 }
 
@@ -55,7 +57,7 @@ mod tests {
             assert!(ok, "{said}");
             for client in ["docker", "containers"] {
                 let path = root.path().join(client).join("certs.d").join(host);
-                let written = Certificate::read_first(&path.join("ca.crt")).unwrap();
+                let written = Certificate::read_first(&path.join("tidegate-ca.crt")).unwrap();
                 assert_eq!(&written, ca.certificate());
             }
         }
