@@ -5,6 +5,7 @@
 
 mod backend;
 mod check;
+mod doctor;
 mod htpasswd;
 mod logging;
 mod password;
@@ -41,6 +42,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what would be served, and what is wrong
     Check(check::Arguments),
+    /// Connect to a registry as a client would, and say what is wrong
+    Doctor(doctor::Arguments),
     /// Make certificates, and have clients trust them
     #[command(subcommand)]
     Certs(certs_tool::cli::Command),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => up::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Certs(command) => certs_tool::cli::run(command),
         Command::Htpasswd(arguments) => htpasswd::run(arguments),
     };

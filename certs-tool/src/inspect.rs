@@ -83,6 +83,14 @@ impl Certificate {
         })
     }
 
+    /// Reads a certificate that did not come from a file.
+    ///
+    /// # Errors
+    /// Why that cannot be done.
+    pub fn from_der_bytes(der: &[u8]) -> Result<Self, String> {
+        Self::from_der(CertificateDer::from(der.to_vec()))
+    }
+
     /// Reads a certificate, or says why that cannot be done.
     pub(crate) fn from_der(der: CertificateDer<'static>) -> Result<Self, String> {
         let x509 = parse(&der)?;
