@@ -44,12 +44,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
 
 const TEST: [&str; 4] = ["test", "--workspace", "--test", "real_clients"];
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program::in_debian("docker", &["docker.io"]),
     Program::in_debian("dockerd", &["docker.io"]),
     Program::in_debian("containerd", &["containerd"]),
     Program::in_debian("runc", &["runc"]),
     Program::in_debian("skopeo", &["skopeo"]),
+    Program::in_debian("podman", &["podman"]),
     Program::in_debian("docker-registry", &["docker-registry"]),
     Program::in_debian("nginx", &["nginx-light"]),
     Program::in_debian("htpasswd", &["apache2-utils"]),
