@@ -6,6 +6,8 @@
 
 mod ca;
 mod common;
+mod crl;
+mod p12;
 mod site;
 mod trust;
 
@@ -19,6 +21,13 @@ pub enum Command {
     Ca(ca::Arguments),
     /// Make a certificate for a server, signed by the CA of the directory
     Site(site::Arguments),
+    /// Write a certificate, its key and its chain into one file, for Java, Windows
+    /// and browsers
+    P12(p12::Arguments),
+    /// Have a certificate of the CA count no longer
+    Revoke(crl::Revoke),
+    /// Sign the list of what was revoked anew, before it ends
+    Crl(crl::Crl),
     /// Have the clients of a machine trust a registry
     #[command(subcommand)]
     Trust(trust::Command),
@@ -32,6 +41,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Ca(arguments) => ca::run(arguments),
         Command::Site(arguments) => site::run(arguments),
+        Command::P12(arguments) => p12::run(&arguments),
+        Command::Revoke(arguments) => crl::revoke(&arguments),
+        Command::Crl(arguments) => crl::renew(&arguments),
         Command::Trust(command) => trust::run(command),
     }
 }

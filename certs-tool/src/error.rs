@@ -63,6 +63,14 @@ pub enum CertsError {
         /// The file.
         path: PathBuf,
     },
+    /// A revocation list that cannot be used.
+    #[error("`{}` cannot be used as the revocation list: {reason}", path.display())]
+    BadRevocationList {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
     /// A key of a kind that is not supported, or damaged.
     #[error("`{}`: the private key cannot be used: expected {}, found another kind or a damaged one", path.display(), crate::KeyKind::READABLE)]
     BadKey {
@@ -163,6 +171,10 @@ impl Explain for CertsError {
                 "restore the key that {} was made for, or move both away: {}",
                 cert.display(),
                 key.display()
+            )),
+            Self::BadRevocationList { path, .. } => Some(format!(
+                "restore it, or move it away: without it, nothing counts as revoked so far ({})",
+                path.display()
             )),
             Self::NotValidNow { .. } => Some(
                 "see that the clock is right; if it is, move the CA's certificate and key away: a new CA is made, which clients have to trust anew".to_owned(),

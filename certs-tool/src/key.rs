@@ -4,7 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaKeyPair, Ed25519KeyPair,
+};
 use rcgen::{
     KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PKCS_RSA_SHA384,
     PKCS_RSA_SHA512, RsaKeySize,
@@ -135,6 +139,32 @@ impl Key {
     /// The content of the `subjectPublicKey` of a certificate for this key.
     pub(crate) fn public_bits(&self) -> &[u8] {
         self.pair.public_key_raw()
+    }
+
+    /// The key as PKCS#8 (RFC 5958). What was read may be PKCS#1 or SEC1, which
+    /// other formats do not take.
+    pub(crate) fn pkcs8_der(&self) -> Zeroizing<Vec<u8>> {
+        let read = Zeroizing::new(self.pair.serialize_der());
+        let rsa = || {
+            let pair = aws_lc_rs::rsa::KeyPair::from_der(&read).ok()?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+            Some(der.as_ref().to_vec())
+        };
+        let ecdsa = || {
+            [
+                &ECDSA_P256_SHA256_ASN1_SIGNING,
+                &ECDSA_P384_SHA384_ASN1_SIGNING,
+                &ECDSA_P521_SHA512_ASN1_SIGNING,
+            ]
+            .into_iter()
+            .find_map(|kind| EcdsaKeyPair::from_private_key_der(kind, &read).ok())
+            .and_then(|pair| Some(pair.to_pkcs8v1().ok()?.as_ref().to_vec()))
+        };
+        match rsa().or_else(ecdsa) {
+            Some(converted) => Zeroizing::new(converted),
+            // It is PKCS#8.
+            None => read,
+        }
     }
 
     pub(crate) fn pair(&self) -> &KeyPair {

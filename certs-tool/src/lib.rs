@@ -8,8 +8,10 @@
 //!
 //! Private keys appear in no error, no log and no `Debug` output of this crate.
 
+mod atomic;
 mod ca;
 pub mod cli;
+mod crl;
 mod ensure;
 mod error;
 mod files;
@@ -17,6 +19,7 @@ mod inspect;
 mod key;
 mod leaf;
 mod name;
+mod p12;
 mod pem;
 mod renew;
 mod site;
@@ -28,12 +31,14 @@ mod validity;
 mod testing;
 
 pub use ca::{Ca, CaOptions, make_ca};
+pub use crl::{Reason, RevocationError, RevocationList, Revoked, Serial};
 pub use ensure::{Origin, ensure_ca, ensure_site};
 pub use error::CertsError;
 pub use files::{Pair, PairName, PairNameError, PairPaths, PairState, replace_pair, write_pair};
 pub use inspect::{Certificate, San};
 pub use key::{Key, KeyKind, UnknownKeyKind};
 pub use name::{HostName, HostNameError};
+pub use p12::{P12Encryption, p12};
 pub use renew::{RenewKey, RenewOptions, renew, signing_ca_beside};
 pub use site::{Issued, SiteOptions};
 pub use subject::{Subject, SubjectError};

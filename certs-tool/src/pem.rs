@@ -39,6 +39,15 @@ pub(crate) fn read_key(
     Ok((key, Zeroizing::new(text.to_owned())))
 }
 
+/// The content of the first section with this label.
+pub(crate) fn section(bytes: &[u8], label: &str) -> Option<Vec<u8>> {
+    let sections = ::pem::parse_many(bytes).ok()?;
+    let wanted = sections
+        .into_iter()
+        .find(|section| section.tag() == label)?;
+    Some(wanted.into_contents())
+}
+
 fn not_pem(path: &Path, expected: &'static str, found: String) -> CertsError {
     CertsError::NotPem {
         path: path.to_owned(),
@@ -59,7 +68,7 @@ fn reason(error: &pem::Error, bytes: &[u8]) -> String {
 }
 
 /// The kinds of things in a file that holds none of those looked for.
-fn found(bytes: &[u8]) -> String {
+pub(crate) fn found(bytes: &[u8]) -> String {
     let labels: Vec<_> = String::from_utf8_lossy(bytes)
         .lines()
         .filter_map(|line| {

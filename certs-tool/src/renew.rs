@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::ca::Ca;
 use crate::error::CertsError;
-use crate::files::{Pair, PairPaths, PairState, replace_certificate, replace_pair};
+use crate::files::{Pair, PairPaths, replace_certificate, replace_pair};
 use crate::inspect::{Certificate, San};
 use crate::key::{Key, KeyKind};
 use crate::leaf::{self, Leaf};
@@ -53,10 +53,8 @@ pub(crate) fn renew_at(
     options: &RenewOptions,
     now: OffsetDateTime,
 ) -> Result<Issued, CertsError> {
-    if paths.settle()? == PairState::Missing {
-        // Reading names the file that is not there.
-        fs_err::metadata(paths.cert()).map_err(CertsError::Read)?;
-    }
+    // If there is no pair, reading it names the file.
+    paths.settle()?;
     let (cert, key_path) = (paths.cert(), paths.key());
     let old = Certificate::read_first(&cert)?;
     let old_key = Key::read(&key_path)?;

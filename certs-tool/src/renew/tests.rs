@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use time::Duration;
 
 use super::*;
-use crate::files::{PairName, write_pair};
+use crate::files::{PairName, PairState, write_pair};
 use crate::testing::openssl;
 use crate::{CaOptions, SiteOptions, make_ca};
 
