@@ -8,6 +8,7 @@ mod ca;
 mod common;
 mod crl;
 mod p12;
+mod show;
 mod site;
 mod trust;
 
@@ -21,6 +22,8 @@ pub enum Command {
     Ca(ca::Arguments),
     /// Make a certificate for a server, signed by the CA of the directory
     Site(site::Arguments),
+    /// Say what certificates hold, and what clients will not like about them
+    Show(show::Arguments),
     /// Write a certificate, its key and its chain into one file, for Java, Windows
     /// and browsers
     P12(p12::Arguments),
@@ -41,6 +44,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Ca(arguments) => ca::run(arguments),
         Command::Site(arguments) => site::run(arguments),
+        Command::Show(arguments) => show::run(&arguments),
         Command::P12(arguments) => p12::run(&arguments),
         Command::Revoke(arguments) => crl::revoke(&arguments),
         Command::Crl(arguments) => crl::renew(&arguments),

@@ -22,6 +22,7 @@ mod name;
 mod p12;
 mod pem;
 mod renew;
+pub mod report;
 mod site;
 mod subject;
 pub mod trust;
