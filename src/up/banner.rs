@@ -157,15 +157,25 @@ impl Banner {
         };
         let path = self.site_path.display();
         let mut warnings = vec![];
+        let names: Vec<String> = site.names().iter().map(ToString::to_string).collect();
         for host in self.hosts.iter().filter(|host| !site.covers(host)) {
+            let mend = match self.site_path.parent() {
+                Some(directory) if self.renewed => format!(
+                    "tidegate certs renew {} --dir {} --san {host}{}",
+                    self.site_path.file_stem().unwrap_or_default().display(),
+                    directory.display(),
+                    names
+                        .iter()
+                        .map(|name| format!(" --san {name}"))
+                        .collect::<String>()
+                ),
+                _ => format!(
+                    "move it and its key away, and the next start makes one for --host {host}"
+                ),
+            };
             warnings.push(format!(
-                "{path} is not for {host}; it is for {}\n\
-                 hint: move it and its key away, and the next start makes one for --host {host}",
-                site.names()
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                "{path} is not for {host}; it is for {}\nhint: {mend}",
+                names.join(", ")
             ));
         }
         match site.days_left(now) {
