@@ -13,6 +13,7 @@ use crate::error::CertsError;
 use crate::files::Pair;
 use crate::inspect::{self, Certificate};
 use crate::key::{Key, KeyKind};
+use crate::passphrase::Passphrase;
 use crate::subject::Subject;
 use crate::validity::Validity;
 
@@ -26,6 +27,9 @@ pub struct CaOptions {
     pub key: KeyKind,
     /// For how many days it is valid.
     pub days: u32,
+    /// What its key is encrypted with on the disk; by default it is not, and
+    /// the mode of its file protects it.
+    pub passphrase: Option<Passphrase>,
 }
 
 impl Default for CaOptions {
@@ -34,6 +38,7 @@ impl Default for CaOptions {
             subject: None,
             key: KeyKind::default(),
             days: 3650,
+            passphrase: None,
         }
     }
 }
@@ -42,6 +47,9 @@ impl Default for CaOptions {
 pub struct Ca {
     pub(crate) issuer: Issuer<'static, KeyPair>,
     certificate: Certificate,
+    /// What a client that knows the root alone needs besides the certificates
+    /// that this CA signs: its own and those above it, PEM. Empty for a root.
+    pub(crate) chain: String,
     pair: Pair,
 }
 
@@ -74,10 +82,15 @@ pub(crate) fn make_ca_at(options: &CaOptions, now: OffsetDateTime) -> Result<Ca,
         .self_signed(key.pair())
         .map_err(CertsError::crypto("sign the CA's certificate"))?;
     let certificate = read_back(made.der())?;
+    let key = match &options.passphrase {
+        Some(passphrase) => key.encrypted(passphrase)?,
+        None => key,
+    };
     let (key, key_pem) = key.into_parts();
     Ok(Ca {
         issuer: Issuer::new(params, key),
         certificate,
+        chain: String::new(),
         pair: Pair {
             certificate: made.pem(),
             key: key_pem,
@@ -87,20 +100,40 @@ pub(crate) fn make_ca_at(options: &CaOptions, now: OffsetDateTime) -> Result<Ca,
 
 impl Ca {
     /// Loads a CA from its certificate, the first of its file, and its key.
+    /// Where the certificate is an intermediate's, those above it may follow in
+    /// its file.
     ///
     /// # Errors
     /// If a file cannot be read or used, the two do not belong together, the
     /// certificate is no CA's, is not valid now, or has a subject that would
     /// come out changed in the certificates that it signs.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, CertsError> {
-        Self::load_at(cert, key, OffsetDateTime::now_utc())
+        Self::load_with(cert, key, None)
     }
 
-    fn load_at(cert: &Path, key: &Path, now: OffsetDateTime) -> Result<Self, CertsError> {
-        let certificate = Certificate::read_first(cert)?;
+    /// As [`Ca::load`], with the passphrase of its key.
+    ///
+    /// # Errors
+    /// As [`Ca::load`], or if the passphrase is wrong.
+    pub fn load_with(
+        cert: &Path,
+        key: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, CertsError> {
+        Self::load_at(cert, key, passphrase, OffsetDateTime::now_utc())
+    }
+
+    fn load_at(
+        cert: &Path,
+        key: &Path,
+        passphrase: Option<&Passphrase>,
+        now: OffsetDateTime,
+    ) -> Result<Self, CertsError> {
+        let certificates = Certificate::read(cert)?;
+        let certificate = certificates[0].clone();
         let certificate_pem = fs_err::read_to_string(cert).map_err(CertsError::Read)?;
         let key_path = key;
-        let key = Key::read(key_path)?;
+        let key = Key::read_with(key_path, passphrase)?;
         if !certificate.matches_key(&key) {
             return Err(CertsError::KeyMismatch {
                 cert: cert.to_owned(),
@@ -127,6 +160,7 @@ impl Ca {
         })?;
         Ok(Self {
             issuer,
+            chain: chain_above(&certificate, &certificates),
             certificate,
             pair: Pair {
                 certificate: certificate_pem,
@@ -177,6 +211,23 @@ impl Certificate {
             not_after: self.not_after(),
         })
     }
+}
+
+/// An intermediate's certificate and those above it, as far as they are there, up
+/// to the root, which whoever trusts it has. PEM; empty for a root.
+fn chain_above(ca: &Certificate, known: &[Certificate]) -> String {
+    let mut chain = Vec::new();
+    let mut next = Some(ca);
+    while let Some(certificate) = next {
+        let is_root = certificate.is_issued_by(certificate);
+        // Certificates that sign each other in a circle end it as well.
+        if is_root || chain.contains(&certificate) {
+            break;
+        }
+        chain.push(certificate);
+        next = known.iter().find(|ca| certificate.is_issued_by(ca));
+    }
+    chain.into_iter().map(Certificate::to_pem).collect()
 }
 
 /// What was just made; that it cannot be read would be a fault of the library.

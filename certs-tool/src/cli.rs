@@ -5,10 +5,16 @@
 //! standard error.
 
 mod ca;
+mod client;
 mod common;
 mod crl;
+mod csr;
+mod flags;
 mod p12;
+mod renew;
+mod self_signed;
 mod show;
+mod sign;
 mod site;
 mod trust;
 
@@ -34,6 +40,17 @@ pub enum Command {
     /// Have the clients of a machine trust a registry
     #[command(subcommand)]
     Trust(trust::Command),
+    /// Make a certificate by which a client logs in, signed by the CA of the
+    /// directory
+    Client(client::Arguments),
+    /// Make a server's certificate that is its own CA, without any other
+    SelfSigned(self_signed::Arguments),
+    /// Make a key and a request for a certificate that another CA signs
+    Csr(csr::Arguments),
+    /// Sign a request with the CA of the directory
+    Sign(sign::Arguments),
+    /// Put a new certificate in place of one that ends
+    Renew(renew::Arguments),
 }
 
 /// Does it.
@@ -49,5 +66,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Revoke(arguments) => crl::revoke(&arguments),
         Command::Crl(arguments) => crl::renew(&arguments),
         Command::Trust(command) => trust::run(command),
+        Command::Client(arguments) => client::run(arguments),
+        Command::SelfSigned(arguments) => self_signed::run(arguments),
+        Command::Csr(arguments) => csr::run(arguments),
+        Command::Sign(arguments) => sign::run(arguments),
+        Command::Renew(arguments) => renew::run(arguments),
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tidegate_failure::Explain;
 use time::OffsetDateTime;
 
+use crate::request::RequestProblem;
 use crate::validity;
 
 /// A certificate or key that cannot be read, used, made or written. Names the
@@ -71,6 +72,32 @@ pub enum CertsError {
         /// Why.
         reason: &'static str,
     },
+    /// A key that openssl encrypted as it did before PKCS#8.
+    #[error("`{}`: the private key is encrypted in the old way of openssl (`Proc-Type: 4,ENCRYPTED`)", path.display())]
+    OldEncryptedKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key that is encrypted in a way that is not supported.
+    #[error("`{}`: the private key is encrypted in a way that is not supported: {reason}", path.display())]
+    UnknownEncryption {
+        /// The file.
+        path: PathBuf,
+        /// Which one.
+        reason: String,
+    },
+    /// A passphrase of another key.
+    #[error("`{}`: the passphrase is not that of the private key", path.display())]
+    WrongPassphrase {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// A file that holds no passphrase.
+    #[error("`{}`: the first line, the passphrase, is empty", path.display())]
+    EmptyPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
     /// A key of a kind that is not supported, or damaged.
     #[error("`{}`: the private key cannot be used: expected {}, found another kind or a damaged one", path.display(), crate::KeyKind::READABLE)]
     BadKey {
@@ -130,6 +157,28 @@ pub enum CertsError {
         /// What is special about it.
         reason: &'static str,
     },
+    /// A request that is not signed.
+    #[error("`{}`: {problem}", path.display())]
+    Request {
+        /// The request's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: RequestProblem,
+    },
+    /// A request that would take its key from a certificate.
+    #[error("`{}` is there: with a new key at `{}` it would be of no use any more", cert.display(), key.display())]
+    KeyInUse {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// A self-signed certificate whose name is too long to be its subject too.
+    #[error("`{name}` is too long for a common name, and a CA has to have a subject")]
+    NoSubject {
+        /// The name.
+        name: String,
+    },
     /// A certificate for nobody.
     #[error("expected at least one DNS name or IP address for the certificate, found none")]
     NoNames,
@@ -164,7 +213,11 @@ impl Explain for CertsError {
                 present.display()
             )),
             Self::EncryptedKey { path } => Some(format!(
-                "decrypt it: openssl pkey -in {0} -out {0}.plain",
+                "give its passphrase with --passphrase-file, where a command takes that, or decrypt it: openssl pkey -in {0} -out {0}.plain",
+                path.display()
+            )),
+            Self::OldEncryptedKey { path } | Self::UnknownEncryption { path, .. } => Some(format!(
+                "convert it: openssl pkcs8 -topk8 -in {0} -out {0}.p8",
                 path.display()
             )),
             Self::KeyMismatch { cert, key } => Some(format!(
@@ -182,10 +235,28 @@ impl Explain for CertsError {
             Self::Issuer { .. } => Some(
                 "sign with openssl, or make a CA of its own for the registry".to_owned(),
             ),
-            Self::NotPem { found, path, .. } if found.contains("DER") => Some(format!(
-                "convert it: openssl x509 -inform der -in {0} -out {0}.pem",
-                path.display()
-            )),
+            Self::NotPem { found, path, expected } if found.contains("DER") => {
+                let command = match *expected {
+                    "a certificate" => "x509",
+                    "a private key" => "pkey",
+                    _ => "req",
+                };
+                Some(format!(
+                    "convert it: openssl {command} -inform der -in {0} -out {0}.pem",
+                    path.display()
+                ))
+            }
+            Self::NotRenewable { .. } => Some(
+                "make a new one in its place, with the command that made it and --force".to_owned(),
+            ),
+            Self::NotIssuedBy { .. } => Some(
+                "renew it where its own CA is; or have this one sign it with --force, if its clients trust this one".to_owned(),
+            ),
+            Self::Request { problem, .. } => problem.hint(),
+            Self::KeyInUse { .. } => {
+                Some("give the request another name than the certificate's".to_owned())
+            }
+            Self::NoSubject { .. } => Some("give one with --subject /CN=…".to_owned()),
             _ => None,
         }
     }

@@ -28,6 +28,10 @@ use crate::error::CertsError;
 use crate::inspect::Certificate;
 use crate::key::Key;
 
+pub use self::request::{Overwrite, write_request, write_signed};
+
+mod request;
+
 /// A certificate and its private key, PEM, as they are written to the disk.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -305,6 +309,14 @@ fn finish_or_clear(paths: &PairPaths, directory: &Directory) -> Result<(), Certs
         let key = Key::read(&paths.key());
         match key {
             Ok(key) if fits(&staged_cert, &key) && !fits(&paths.cert(), &key) => {
+                return finish(staged_cert, &paths.cert(), directory);
+            }
+            // Which certificate fits it cannot be told. But one that is staged
+            // whole and alone is for the key that is there: it was staged for
+            // that, or together with it, before it got its name.
+            Err(CertsError::EncryptedKey { .. })
+                if !exists(&staged_key) && Certificate::read_first(&staged_cert).is_ok() =>
+            {
                 return finish(staged_cert, &paths.cert(), directory);
             }
             Err(error) if !exists(&paths.cert()) => return Err(error),

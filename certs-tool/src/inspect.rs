@@ -47,7 +47,9 @@ pub enum San {
     Dns(String),
     /// An IP address.
     Ip(IpAddr),
-    /// Something that is no name of a server.
+    /// An e-mail address, of a person.
+    Email(String),
+    /// Something else.
     Other(String),
 }
 
@@ -261,9 +263,10 @@ impl fmt::Debug for Certificate {
 }
 
 impl San {
-    fn of(name: &GeneralName<'_>) -> Self {
+    pub(crate) fn of(name: &GeneralName<'_>) -> Self {
         match name {
             GeneralName::DNSName(name) => Self::Dns((*name).to_owned()),
+            GeneralName::RFC822Name(address) => Self::Email((*address).to_owned()),
             GeneralName::IPAddress(octets) => {
                 let v4 = <[u8; 4]>::try_from(*octets).map(IpAddr::from);
                 let v6 = <[u8; 16]>::try_from(*octets).map(IpAddr::from);
@@ -278,7 +281,7 @@ impl San {
         match self {
             Self::Ip(address) => name.as_ip() == Some(*address),
             Self::Dns(pattern) => name.as_dns().is_some_and(|name| dns_covers(pattern, name)),
-            Self::Other(_) => false,
+            Self::Email(_) | Self::Other(_) => false,
         }
     }
 }
@@ -286,7 +289,7 @@ impl San {
 impl fmt::Display for San {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dns(name) | Self::Other(name) => f.write_str(name),
+            Self::Dns(name) | Self::Email(name) | Self::Other(name) => f.write_str(name),
             Self::Ip(address) => address.fmt(f),
         }
     }

@@ -16,7 +16,10 @@ use rcgen::{
 use zeroize::Zeroizing;
 
 use crate::error::CertsError;
-use crate::pem;
+use crate::passphrase::Passphrase;
+use crate::pem::{self, KeySection};
+
+mod encrypted;
 
 /// The kinds of keys that can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,14 +121,46 @@ impl Key {
     /// If the file cannot be read or holds no key, or the key is encrypted or
     /// of another kind.
     pub fn read(path: &Path) -> Result<Self, CertsError> {
-        let (der, pem) = pem::read_key(path)?;
+        Self::read_with(path, None)
+    }
+
+    /// As [`Key::read`], and opens it if it is encrypted: PKCS#8 with PBES2, the
+    /// `ENCRYPTED PRIVATE KEY` of openssl since 1.0.
+    ///
+    /// # Errors
+    /// As [`Key::read`], or if the passphrase is wrong or the encryption of
+    /// another kind.
+    pub fn read_with(path: &Path, passphrase: Option<&Passphrase>) -> Result<Self, CertsError> {
+        let (section, pem) = pem::read_key(path)?;
+        let der = match (section, passphrase) {
+            (KeySection::Plain(der), _) => der,
+            (KeySection::Encrypted(der), Some(passphrase)) => {
+                encrypted::decrypt(path, &der, passphrase)?.into()
+            }
+            (KeySection::Encrypted(_), None) => {
+                return Err(CertsError::EncryptedKey {
+                    path: path.to_owned(),
+                });
+            }
+        };
         let pair = KeyPair::try_from(&der).map_err(|_| CertsError::BadKey {
             path: path.to_owned(),
         })?;
         Ok(Self { pair, pem })
     }
 
-    /// The key itself, PEM. A secret: for a file of mode 0600.
+    /// The same key, of which [`Key::pem`] is encrypted.
+    ///
+    /// # Errors
+    /// If the cryptographic library fails.
+    pub fn encrypted(self, passphrase: &Passphrase) -> Result<Self, CertsError> {
+        let der = Zeroizing::new(self.pair.serialize_der());
+        let pem = encrypted::encrypt(&der, passphrase)?;
+        Ok(Self { pem, ..self })
+    }
+
+    /// The key itself, PEM, encrypted if it was read so. A secret: for a file of
+    /// mode 0600.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
@@ -278,12 +313,7 @@ mod tests {
         }
         let error = Key::read(&at.join("encrypted")).unwrap_err();
         assert!(matches!(error, CertsError::EncryptedKey { .. }));
-        assert!(
-            error
-                .hint()
-                .unwrap()
-                .starts_with("decrypt it: openssl pkey -in ")
-        );
+        assert!(error.hint().unwrap().contains("openssl pkey -in "));
 
         openssl(
             at,

@@ -10,7 +10,10 @@ use x509_parser::x509::X509Name;
 
 use crate::ca::{Ca, random_serial, read_back};
 use crate::error::CertsError;
+use crate::files::Pair;
 use crate::inspect::{self, Certificate};
+use crate::key::Key;
+use crate::site::Issued;
 use crate::validity::Validity;
 
 /// What a CA is asked to sign.
@@ -26,10 +29,29 @@ pub(crate) struct Leaf {
 /// What it signed.
 pub(crate) struct Signed {
     pub(crate) certificate: Certificate,
+    /// The certificate, and after it the intermediates of its CA.
     pub(crate) pem: String,
 }
 
 impl Ca {
+    /// Signs a certificate for a key that is at hand.
+    pub(crate) fn issue_leaf(
+        &self,
+        leaf: &Leaf,
+        key: Key,
+        now: OffsetDateTime,
+    ) -> Result<Issued, CertsError> {
+        let (made, shortened) = self.sign(leaf, key.pair(), now)?;
+        Ok(Issued {
+            certificate: made.certificate,
+            shortened,
+            pair: Pair {
+                certificate: made.pem,
+                key: key.into_parts().1,
+            },
+        })
+    }
+
     /// Signs a certificate for a public key, and tells whether it ends sooner
     /// than asked for, because the CA does.
     pub(crate) fn sign(
@@ -59,7 +81,7 @@ impl Ca {
             .map_err(CertsError::crypto("sign the certificate"))?;
         let signed = Signed {
             certificate: read_back(made.der())?,
-            pem: made.pem(),
+            pem: made.pem() + &self.chain,
         };
         Ok((signed, validity.not_after < wanted.not_after))
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use crate::error::CertsError;
@@ -21,21 +21,49 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'stati
     Ok(certificates)
 }
 
-/// The first private key of a file, and the text of the file.
-pub(crate) fn read_key(
+/// The first request of a file.
+pub(crate) fn read_request(
     path: &Path,
-) -> Result<(PrivateKeyDer<'static>, Zeroizing<String>), CertsError> {
+) -> Result<CertificateSigningRequestDer<'static>, CertsError> {
+    const EXPECTED: &str = "a certificate request";
+    let bytes = fs_err::read(path).map_err(CertsError::Read)?;
+    // As Microsoft's tools and old versions of openssl call it (RFC 7468
+    // section 7).
+    let text = String::from_utf8_lossy(&bytes)
+        .replace("BEGIN NEW CERTIFICATE REQUEST", "BEGIN CERTIFICATE REQUEST")
+        .replace("END NEW CERTIFICATE REQUEST", "END CERTIFICATE REQUEST");
+    CertificateSigningRequestDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| not_pem(path, EXPECTED, reason(&error, &bytes)))
+}
+
+/// What a private key is in a file.
+pub(crate) enum KeySection {
+    /// PKCS#8, PKCS#1 or SEC1.
+    Plain(PrivateKeyDer<'static>),
+    /// The `EncryptedPrivateKeyInfo` of PKCS#8 (RFC 5958 section 3).
+    Encrypted(Vec<u8>),
+}
+
+/// The first private key of a file, and the text of the file.
+pub(crate) fn read_key(path: &Path) -> Result<(KeySection, Zeroizing<String>), CertsError> {
     let bytes = Zeroizing::new(fs_err::read(path).map_err(CertsError::Read)?);
     let Ok(text) = std::str::from_utf8(&bytes) else {
         return Err(not_pem(path, "a private key", found(&bytes)));
     };
-    if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(CertsError::EncryptedKey {
+    if text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(CertsError::OldEncryptedKey {
             path: path.to_owned(),
         });
     }
-    let key = PrivateKeyDer::from_pem_slice(&bytes)
-        .map_err(|error| not_pem(path, "a private key", reason(&error, &bytes)))?;
+    let key = match encrypted_section(text) {
+        Some(Ok(der)) => KeySection::Encrypted(der),
+        Some(Err(damage)) => {
+            return Err(not_pem(path, "a private key", damage.to_owned()));
+        }
+        None => PrivateKeyDer::from_pem_slice(&bytes)
+            .map(KeySection::Plain)
+            .map_err(|error| not_pem(path, "a private key", reason(&error, &bytes)))?,
+    };
     Ok((key, Zeroizing::new(text.to_owned())))
 }
 
@@ -46,6 +74,19 @@ pub(crate) fn section(bytes: &[u8], label: &str) -> Option<Vec<u8>> {
         .into_iter()
         .find(|section| section.tag() == label)?;
     Some(wanted.into_contents())
+}
+
+/// The content of an encrypted key, or why it has none.
+fn encrypted_section(text: &str) -> Option<Result<Vec<u8>, &'static str>> {
+    const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+    let (_, rest) = text.split_once(BEGIN)?;
+    let Some((body, _)) = rest.split_once(END) else {
+        return Some(Err("a section without end"));
+    };
+    let section = [BEGIN, body, END].concat();
+    let content = ::pem::parse(section).map(::pem::Pem::into_contents);
+    Some(content.map_err(|_| "damaged base64"))
 }
 
 fn not_pem(path: &Path, expected: &'static str, found: String) -> CertsError {
@@ -138,18 +179,32 @@ mod tests {
 
     #[test]
     fn encrypted_keys_are_named_as_such() {
-        for content in [
-            &b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"[..],
-            b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+        let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        assert_eq!(
+            messages(old)[1],
+            "the private key is encrypted in the old way of openssl (`Proc-Type: 4,ENCRYPTED`)"
+        );
+        for (content, found) in [
+            (
+                &b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA"[..],
+                "a section without end",
+            ),
+            (
+                b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n*\n-----END ENCRYPTED PRIVATE KEY-----\n",
+                "damaged base64",
+            ),
         ] {
-            assert_eq!(messages(content)[1], "the private key is encrypted");
+            assert_eq!(
+                messages(content)[1],
+                format!("expected a private key in PEM, found {found}")
+            );
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn never_panics(bytes in any::<Vec<u8>>(), text in "(-----BEGIN (CERTIFICATE|PRIVATE KEY)-----\\n)?[A-Za-z0-9+/=\\n-]{0,40}") {
+        fn never_panics(bytes in any::<Vec<u8>>(), text in "(-----BEGIN (CERTIFICATE|(ENCRYPTED )?PRIVATE KEY)-----\\n)?[A-Za-z0-9+/=\\n-]{0,40}(-----END ENCRYPTED PRIVATE KEY-----)?") {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("f");
             for content in [&bytes[..], text.as_bytes()] {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::ca::Ca;
 use crate::error::CertsError;
-use crate::files::{Pair, PairPaths, replace_certificate, replace_pair};
+use crate::files::{PairPaths, replace_certificate, replace_pair};
 use crate::inspect::{Certificate, San};
 use crate::key::{Key, KeyKind};
 use crate::leaf::{self, Leaf};
@@ -24,6 +24,9 @@ pub struct RenewOptions {
     pub days: Option<u32>,
     /// What it is for, in place of the names that the old one has.
     pub names: Option<Vec<HostName>>,
+    /// Whether a certificate that another CA signed is taken over. By default
+    /// it is refused: its clients may not trust this one.
+    pub from_any_ca: bool,
 }
 
 /// The key of a renewed certificate.
@@ -56,24 +59,25 @@ pub(crate) fn renew_at(
     // If there is no pair, reading it names the file.
     paths.settle()?;
     let (cert, key_path) = (paths.cert(), paths.key());
-    let old = Certificate::read_first(&cert)?;
-    let old_key = Key::read(&key_path)?;
-    if !old.matches_key(&old_key) {
-        return Err(CertsError::KeyMismatch {
-            cert,
-            key: key_path,
-        });
-    }
-    if !old.is_issued_by(ca.certificate()) {
-        return Err(CertsError::NotIssuedBy {
-            cert,
-            ca: ca.certificate().subject().to_owned(),
-        });
-    }
     let not_faithful = |reason| CertsError::NotRenewable {
         path: cert.clone(),
         reason,
     };
+    let old = Certificate::read_first(&cert)?;
+    let old_key = Key::read(&key_path)?;
+    if !old.matches_key(&old_key) {
+        return Err(CertsError::KeyMismatch {
+            cert: cert.clone(),
+            key: key_path,
+        });
+    }
+    let usages = same_usages(&old).map_err(&not_faithful)?;
+    if !options.from_any_ca && !old.is_issued_by(ca.certificate()) {
+        return Err(CertsError::NotIssuedBy {
+            cert: cert.clone(),
+            ca: ca.certificate().subject().to_owned(),
+        });
+    }
     let key = match options.key {
         RenewKey::Same => old_key,
         RenewKey::New(kind) => Key::generate(kind)?,
@@ -85,19 +89,11 @@ pub(crate) fn renew_at(
     let leaf = Leaf {
         subject: leaf::faithful_subject(&old).map_err(&not_faithful)?,
         names,
-        usages: same_usages(&old).map_err(&not_faithful)?,
+        usages,
         days: options.days.unwrap_or_else(|| old.whole_days()),
         rsa: key.is_rsa(),
     };
-    let (made, shortened) = ca.sign(&leaf, key.pair(), now)?;
-    let issued = Issued {
-        certificate: made.certificate,
-        shortened,
-        pair: Pair {
-            certificate: made.pem,
-            key: key.into_parts().1,
-        },
-    };
+    let issued = ca.issue_leaf(&leaf, key, now)?;
     if issued.certificate.subject_der() != old.subject_der() {
         return Err(not_faithful("a subject that would come out changed"));
     }
@@ -154,7 +150,12 @@ fn same_names(old: &Certificate) -> Result<Vec<SanType>, &'static str> {
                 .try_into()
                 .map(SanType::DnsName)
                 .map_err(|_| "a DNS name beyond ASCII"),
-            San::Other(_) => Err("a name that is neither a DNS name nor an IP address"),
+            San::Email(address) => address
+                .as_str()
+                .try_into()
+                .map(SanType::Rfc822Name)
+                .map_err(|_| "an e-mail address beyond ASCII"),
+            San::Other(_) => Err("a name that is no DNS name, IP address or e-mail address"),
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(names)

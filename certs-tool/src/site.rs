@@ -41,11 +41,12 @@ impl SiteOptions {
     }
 }
 
-/// A site certificate that was just made.
+/// A certificate that was just made, with its key.
 #[derive(Debug)]
 pub struct Issued {
-    /// The certificate alone, without the CA's, and its key. A client that
-    /// trusts the CA has its certificate; to others it would be of no use.
+    /// The certificate and its key. Where the CA is an intermediate, its chain
+    /// follows the certificate, ready for a server; the root is not in it: a
+    /// client that trusts it has it, and to others it would be of no use.
     pub pair: Pair,
     /// What it says.
     pub certificate: Certificate,
@@ -76,26 +77,22 @@ impl Ca {
         self.certificate().check_valid_at(now, "the CA")?;
         let key = Key::generate(options.key)?;
         let leaf = Leaf {
-            subject: match &options.subject {
-                Some(subject) => subject.to_distinguished_name(),
-                None => Subject::of_common_name(&first.to_string())
-                    .map_or_else(DistinguishedName::new, |s| s.to_distinguished_name()),
-            },
+            subject: subject_for(options.subject.as_ref(), first),
             names: alternative_names(&options.names)?,
             usages: vec![ExtendedKeyUsagePurpose::ServerAuth],
             days: options.days,
             rsa: key.is_rsa(),
         };
-        let (made, shortened) = self.sign(&leaf, key.pair(), now)?;
-        Ok(Issued {
-            certificate: made.certificate,
-            shortened,
-            pair: Pair {
-                certificate: made.pem,
-                key: key.into_parts().1,
-            },
-        })
+        self.issue_leaf(&leaf, key, now)
     }
+}
+
+/// The subject that was asked for, or else a common name where one is allowed.
+pub(crate) fn subject_for(wanted: Option<&Subject>, first: &HostName) -> DistinguishedName {
+    wanted
+        .cloned()
+        .or_else(|| Subject::of_common_name(&first.to_string()))
+        .map_or_else(DistinguishedName::new, |s| s.to_distinguished_name())
 }
 
 /// In the order given, each once.

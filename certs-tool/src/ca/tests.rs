@@ -241,12 +241,12 @@ fn a_ca_outside_of_its_time_is_refused() {
     let ca = make_ca_at(&CaOptions::default(), NOW).unwrap();
     fs_err::write(&cert, ca.certificate_pem()).unwrap();
     fs_err::write(&key, &*ca.pair().key).unwrap();
-    assert!(Ca::load_at(&cert, &key, NOW).is_ok());
+    assert!(Ca::load_at(&cert, &key, None, NOW).is_ok());
     for late_or_early in [
         datetime!(2036-02-01 0:00 UTC),
         datetime!(2026-01-31 10:59 UTC),
     ] {
-        let error = Ca::load_at(&cert, &key, late_or_early).unwrap_err();
+        let error = Ca::load_at(&cert, &key, None, late_or_early).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -265,4 +265,116 @@ fn missing_files_are_named() {
         error.to_string().contains("/nonexistent/root-ca.crt"),
         "{error}"
     );
+}
+
+#[test]
+fn the_key_may_be_under_a_passphrase() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = (directory.path().join("cert"), directory.path().join("key"));
+    let passphrase = Passphrase::new(b"correct horse");
+    let made = make_ca(&CaOptions {
+        passphrase: passphrase.clone(),
+        ..CaOptions::default()
+    })
+    .unwrap();
+    assert!(made.pair().key.contains("BEGIN ENCRYPTED PRIVATE KEY"));
+    fs_err::write(&cert, made.certificate_pem()).unwrap();
+    fs_err::write(&key, &*made.pair().key).unwrap();
+    let loaded = Ca::load_with(&cert, &key, passphrase.as_ref()).unwrap();
+    assert_eq!(loaded.certificate(), made.certificate());
+    assert!(matches!(
+        Ca::load(&cert, &key),
+        Err(CertsError::EncryptedKey { .. })
+    ));
+    assert!(matches!(
+        Ca::load_with(&cert, &key, Passphrase::new(b"other").as_ref()),
+        Err(CertsError::WrongPassphrase { .. })
+    ));
+}
+
+#[test]
+fn what_an_intermediate_signs_comes_with_the_chain_up_to_the_root() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    for (name, days) in [("root", "9"), ("middle", "9"), ("low", "9")] {
+        let subject = format!("/CN={name}");
+        let mut all = vec![
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            name,
+            "-subj",
+            &subject,
+        ];
+        let (csr, crt) = (format!("{name}.csr"), format!("{name}.crt"));
+        if name == "root" {
+            all.extend(["-x509", "-days", days, "-out", &crt]);
+        } else {
+            all.extend(["-out", &csr]);
+        }
+        if openssl(at, &all).is_none() {
+            return;
+        }
+    }
+    fs_err::write(at.join("ext"), "basicConstraints=critical,CA:TRUE\n").unwrap();
+    for (name, ca) in [("middle", "root"), ("low", "middle")] {
+        let [csr, crt, ca_crt] = [
+            format!("{name}.csr"),
+            format!("{name}.crt"),
+            format!("{ca}.crt"),
+        ];
+        let sign = [
+            "x509",
+            "-req",
+            "-in",
+            &csr,
+            "-CA",
+            &ca_crt,
+            "-CAkey",
+            ca,
+            "-CAcreateserial",
+            "-days",
+            "8",
+            "-extfile",
+            "ext",
+            "-out",
+            &crt,
+        ];
+        openssl(at, &sign).unwrap();
+    }
+    let read = |name: &str| fs_err::read_to_string(at.join(name)).unwrap();
+    // The first is the one that signs; the others may lie in any order, and what
+    // has nothing to do with it is left out.
+    let stranger = make_ca(&CaOptions::default()).unwrap();
+    let file = [
+        read("low.crt"),
+        read("root.crt"),
+        stranger.certificate_pem().to_owned(),
+        read("middle.crt"),
+    ]
+    .concat();
+    fs_err::write(at.join("chain.crt"), file).unwrap();
+    let ca = Ca::load(&at.join("chain.crt"), &at.join("low")).unwrap();
+    let name = crate::HostName::parse("a.lan").unwrap();
+    let issued = ca.issue(&crate::SiteOptions::new(vec![name])).unwrap();
+    fs_err::write(at.join("site.crt"), &issued.pair.certificate).unwrap();
+    let subjects: Vec<_> = Certificate::read(&at.join("site.crt"))
+        .unwrap()
+        .iter()
+        .map(|certificate| certificate.subject().to_owned())
+        .collect();
+    assert_eq!(subjects, ["CN=a.lan", "CN=low", "CN=middle"]);
+    let verify = [
+        "verify",
+        "-CAfile",
+        "root.crt",
+        "-untrusted",
+        "site.crt",
+        "site.crt",
+    ];
+    assert_eq!(openssl(at, &verify).unwrap().trim(), "site.crt: OK");
 }

@@ -6,41 +6,44 @@ use clap::Args;
 use tidegate_failure::Failure;
 
 use super::common;
-use crate::{CaOptions, KeyKind, PairPaths, Subject, make_ca, write_pair};
+use super::flags::{NewKey, Place};
+use crate::{CaOptions, PairPaths, Passphrase, make_ca};
 
 /// The arguments of `certs-tool ca`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where root-ca.crt and root-ca.key are written
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: Place,
 
-    /// The CA's name, as /C=DE/O=Example/CN=Example CA [default: Tidegate CA and
-    /// a random number]
-    #[arg(long, value_name = "SUBJECT")]
-    subject: Option<String>,
+    #[command(flatten)]
+    new: NewKey,
 
     /// For how long it is valid
     #[arg(long, value_name = "DAYS", default_value_t = 3650)]
     days: u32,
 
-    /// ecdsa-p256, ecdsa-p384, rsa-2048, rsa-4096 or ed25519
-    #[arg(long, value_name = "KIND", default_value_t = KeyKind::default())]
-    key: KeyKind,
+    /// Encrypt root-ca.key with the first line of this file; `tidegate serve`
+    /// cannot renew certificates with such a key
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let subject = arguments
-        .subject
-        .map(|text| common::parse::<Subject>("--subject", &text))
-        .transpose()?;
+    let passphrase = arguments.passphrase_file.as_deref().map(Passphrase::read);
+    let paths = PairPaths::ca(&arguments.place.dir);
+    let replaced = paths.cert().exists();
     let ca = make_ca(&CaOptions {
-        subject,
-        key: arguments.key,
+        subject: arguments.new.subject()?,
+        key: arguments.new.key,
         days: arguments.days,
+        passphrase: passphrase.transpose()?,
     })?;
-    let paths = PairPaths::ca(&arguments.dir);
-    write_pair(&paths, ca.pair())?;
+    arguments.place.write(&paths, ca.pair())?;
     common::made(&paths.cert(), ca.certificate());
+    if replaced {
+        common::warn(
+            "clients that trust the CA that was here have to trust this one anew, and its certificates have to be made anew",
+        );
+    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What several commands take and say.
+//! What several commands read and say.
 
 use std::path::Path;
 
@@ -16,9 +16,23 @@ where
         .map_err(|error| Failure::from(error).concerning(argument))
 }
 
+/// Every text as a `T`.
+pub(super) fn parse_all<T>(argument: &str, texts: &[String]) -> Result<Vec<T>, Failure>
+where
+    T: std::str::FromStr,
+    T::Err: Explain + 'static,
+{
+    texts.iter().map(|text| parse(argument, text)).collect()
+}
+
 /// Says what was made: where, for whom, until when.
-#[expect(clippy::print_stdout, reason = "this is the commands' output")]
 pub(super) fn made(path: &Path, certificate: &Certificate) {
+    done("made", path, certificate);
+}
+
+/// Says what was done to the certificate in `path`.
+#[expect(clippy::print_stdout, reason = "this is the commands' output")]
+pub(super) fn done(what: &str, path: &Path, certificate: &Certificate) {
     let names: Vec<String> = certificate
         .names()
         .iter()
@@ -30,15 +44,28 @@ pub(super) fn made(path: &Path, certificate: &Certificate) {
         names.join(", ")
     };
     println!(
-        "made {} for {whom}, until {}\n     SHA-256 {}",
+        "{what} {} for {whom}, until {}\n     SHA-256 {}",
         path.display(),
         certificate.not_after().date(),
         certificate.fingerprint_sha256()
     );
 }
 
+/// Says it in the user's words.
+#[expect(clippy::print_stdout, reason = "this is the commands' output")]
+pub(super) fn say(what: &str) {
+    println!("{what}");
+}
+
 /// Says what the user should know besides.
 #[expect(clippy::print_stderr, reason = "warnings are messages")]
 pub(super) fn warn(what: &str) {
     eprintln!("warning: {what}");
+}
+
+/// Says why a certificate is valid for fewer days than asked for.
+pub(super) fn warn_if_shortened(shortened: bool) {
+    if shortened {
+        warn("it ends with its CA, sooner than asked for");
+    }
 }

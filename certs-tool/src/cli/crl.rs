@@ -7,7 +7,8 @@ use tidegate_failure::Failure;
 use time::OffsetDateTime;
 
 use super::common;
-use crate::{Ca, Certificate, PairPaths, Reason, RevocationList, Serial};
+use super::flags::CaKey;
+use crate::{Ca, Certificate, Reason, RevocationList, Serial};
 
 /// The arguments of `certs-tool crl`.
 #[derive(Debug, Args)]
@@ -42,6 +43,9 @@ struct List {
     /// For how long those who read the list need not look for a newer one
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     days: u32,
+
+    #[command(flatten)]
+    ca: CaKey,
 }
 
 pub(super) fn renew(arguments: &Crl) -> Result<(), Failure> {
@@ -74,8 +78,7 @@ impl List {
     }
 
     fn open(&self) -> Result<(Ca, RevocationList), Failure> {
-        let paths = PairPaths::ca(&self.dir);
-        let ca = Ca::load(&paths.cert(), &paths.key())?;
+        let ca = self.ca.ca(&self.dir)?;
         let list = RevocationList::read(&self.path(), ca.certificate())?;
         Ok((ca, list))
     }

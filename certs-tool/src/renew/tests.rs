@@ -89,6 +89,7 @@ fn the_key_may_be_new_and_the_names_others() {
         key: RenewKey::New(KeyKind::EcdsaP384),
         days: Some(5),
         names: Some(vec![HostName::parse("other.lan").unwrap()]),
+        ..RenewOptions::default()
     };
     renew(&files.paths, &files.ca, &options).unwrap();
     let new = files.cert();
