@@ -28,18 +28,6 @@ pub enum Command {
     Ca(ca::Arguments),
     /// Make a certificate for a server, signed by the CA of the directory
     Site(site::Arguments),
-    /// Say what certificates hold, and what clients will not like about them
-    Show(show::Arguments),
-    /// Write a certificate, its key and its chain into one file, for Java, Windows
-    /// and browsers
-    P12(p12::Arguments),
-    /// Have a certificate of the CA count no longer
-    Revoke(crl::Revoke),
-    /// Sign the list of what was revoked anew, before it ends
-    Crl(crl::Crl),
-    /// Have the clients of a machine trust a registry
-    #[command(subcommand)]
-    Trust(trust::Command),
     /// Make a certificate by which a client logs in, signed by the CA of the
     /// directory
     Client(client::Arguments),
@@ -51,6 +39,18 @@ pub enum Command {
     Sign(sign::Arguments),
     /// Put a new certificate in place of one that ends
     Renew(renew::Arguments),
+    /// Have a certificate of the CA count no longer
+    Revoke(crl::Revoke),
+    /// Sign the list of what was revoked anew, before it ends
+    Crl(crl::Crl),
+    /// Write a certificate, its key and its chain into one file, for Java, Windows
+    /// and browsers
+    P12(p12::Arguments),
+    /// Say what certificates hold, and what clients will not like about them
+    Show(show::Arguments),
+    /// Have the clients of a machine trust a registry
+    #[command(subcommand)]
+    Trust(trust::Command),
 }
 
 /// Does it.
@@ -61,15 +61,15 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Ca(arguments) => ca::run(arguments),
         Command::Site(arguments) => site::run(arguments),
-        Command::Show(arguments) => show::run(&arguments),
-        Command::P12(arguments) => p12::run(&arguments),
-        Command::Revoke(arguments) => crl::revoke(&arguments),
-        Command::Crl(arguments) => crl::renew(&arguments),
-        Command::Trust(command) => trust::run(command),
         Command::Client(arguments) => client::run(arguments),
         Command::SelfSigned(arguments) => self_signed::run(arguments),
         Command::Csr(arguments) => csr::run(arguments),
         Command::Sign(arguments) => sign::run(arguments),
         Command::Renew(arguments) => renew::run(arguments),
+        Command::Revoke(arguments) => crl::revoke(&arguments),
+        Command::Crl(arguments) => crl::renew(&arguments),
+        Command::P12(arguments) => p12::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+        Command::Trust(command) => trust::run(command),
     }
 }
