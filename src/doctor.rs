@@ -12,6 +12,7 @@ mod push;
 mod reach;
 mod report;
 mod token;
+mod trouble;
 mod trust;
 mod verify;
 
@@ -123,6 +124,10 @@ fn plan(arguments: Arguments) -> Result<Plan, Failure> {
     let anchors = Anchors::collect(arguments.ca.as_deref(), &machine, &site)?;
     let credentials = match arguments.user {
         None => None,
+        // RFC 7617 section 2: the password would begin there.
+        Some(user) if user.contains(':') => {
+            return Err(Failure::new("--user: a user's name has no colon"));
+        }
         Some(user) => Some(Credentials {
             password: if arguments.password_stdin {
                 password::from_stdin()?

@@ -220,9 +220,7 @@ fn chain_findings(chain: &[Certificate], now: OffsetDateTime) -> Vec<Finding> {
                 RENEW,
             ));
         }
-        if let Ok(x509) = inspect::parse(certificate.der()) {
-            findings.extend(weaknesses(who, &x509));
-        }
+        findings.extend(weakness(certificate));
     }
     let Some(leaf) = chain.first() else {
         return findings;
@@ -246,8 +244,12 @@ fn chain_findings(chain: &[Certificate], now: OffsetDateTime) -> Vec<Finding> {
     findings
 }
 
-fn weaknesses(who: &str, x509: &X509Certificate<'_>) -> Option<Finding> {
-    let signature = signature(x509);
+/// A signature or a key that clients refuse as too weak.
+#[must_use]
+pub fn weakness(certificate: &Certificate) -> Option<Finding> {
+    let who = certificate.subject();
+    let x509 = inspect::parse(certificate.der()).ok()?;
+    let signature = signature(&x509);
     if signature.contains("SHA-1") || signature.contains("MD5") {
         return Some(Finding::error(
             format!("`{who}` is signed with {signature}, which clients refuse"),

@@ -1,5 +1,6 @@
 //! What the server's certificates say, whoever trusts them.
 
+use certs_tool::report::weakness;
 use certs_tool::{Certificate, HostName, San};
 use time::OffsetDateTime;
 
@@ -10,8 +11,26 @@ const SOON_DAYS: i64 = 30;
 
 /// Judges which certificates are sent, and in which order (RFC 8446 section
 /// 4.4.2). `known` are those that somebody here trusts.
-pub(super) fn judge_chain(chain: &[Certificate], known: &[Certificate]) -> Check {
+/// `proven` tells whether the server showed that it has the key.
+pub(super) fn judge_chain(chain: &[Certificate], known: &[Certificate], proven: bool) -> Check {
     const CHAIN: Subject = Subject::Chain;
+    // What a root says of itself is checked by nobody.
+    let signed = |certificate: &&Certificate| !certificate.is_issued_by(certificate);
+    let checked = chain
+        .iter()
+        .take(1)
+        .chain(chain.iter().skip(1).filter(signed));
+    if let Some(weakness) = checked.filter_map(weakness).next() {
+        let check = Check::fail(CHAIN, shown(&weakness.text));
+        return check.hint(weakness.hint.unwrap_or_default());
+    }
+    if !proven && !chain.is_empty() {
+        return Check::fail(
+            CHAIN,
+            "the server does not show that the certificate is its own: the key is another's, or the certificate of a kind that clients do not take (X.509 version 1)",
+        )
+        .hint("see that certificate and key belong together (`certs-tool show`), or make a new pair: `certs-tool site NAME`");
+    }
     let Some(leaf) = chain.first() else {
         return Check::fail(CHAIN, "the server sends no certificate").hint("see the server's log");
     };
@@ -216,7 +235,7 @@ mod tests {
         let (root, stranger) = (ca.certificate().clone(), other.certificate().clone());
         let status = |chain: &[&Certificate], known: &[&Certificate]| {
             let owned = |all: &[&Certificate]| all.iter().copied().cloned().collect::<Vec<_>>();
-            judge_chain(&owned(chain), &owned(known)).status
+            judge_chain(&owned(chain), &owned(known), true).status
         };
         assert_eq!(status(&[&leaf], &[&root]), Status::Ok);
         assert_eq!(status(&[&leaf, &root], &[]), Status::Ok);
@@ -225,6 +244,7 @@ mod tests {
         assert_eq!(status(&[&leaf, &stranger], &[&root]), Status::Warn);
         assert_eq!(status(&[&leaf, &stranger, &root], &[]), Status::Warn);
         assert_eq!(status(&[], &[&root]), Status::Fail);
+        assert_eq!(judge_chain(&[leaf], &[root], false).status, Status::Fail);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::report::{Check, Report, Subject, shown};
 use super::token::{self, TokenService};
 use super::trust::Anchors;
 use super::verify::Claim;
-use super::{api, certificate, reach};
+use super::{api, certificate, reach, trouble};
 
 /// What to examine, and how far to go.
 pub(super) struct Plan {
@@ -107,7 +107,7 @@ impl<'a> Examination<'a> {
     async fn shake_hands(&mut self, address: SocketAddr) -> Result<Session, End> {
         let shaken = handshake::shake_hands(address, self.host(), Offer::Both).await;
         let seen = shaken.as_ref().map(|session| &session.seen);
-        self.report.say(handshake::judge(seen));
+        self.report.say(trouble::judge(seen));
         shaken.map_err(|_| End("there is no TLS"))
     }
 
@@ -134,7 +134,8 @@ impl<'a> Examination<'a> {
             now: OffsetDateTime::now_utc(),
         };
         let known = self.plan.anchors.certificates();
-        self.report.say(certificate::judge_chain(&chain, &known));
+        self.report
+            .say(certificate::judge_chain(&chain, &known, seen.proven));
         if let Some(leaf) = chain.first() {
             self.report.say(certificate::judge_name(leaf, claim.host));
         }
@@ -205,10 +206,13 @@ impl<'a> Examination<'a> {
     }
 
     async fn judge_access(&mut self, answer: &Answer) -> Access {
-        let (mut check, access) = auth::judge(answer);
+        let (mut check, mut access) = auth::judge(answer);
         if let Access::Bearer(service) = &access {
             let asked = self.ask_token_service(service, None).await;
             check = auth::judge_token_service(service, asked.as_ref());
+            if check.failed() {
+                access = Access::Closed;
+            }
         }
         self.report.say(check);
         access

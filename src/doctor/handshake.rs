@@ -1,6 +1,5 @@
 //! The TLS handshake, and what else a port may speak.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +13,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, Error, PeerIncompatible,
-    ProtocolVersion, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, PeerIncompatible, ProtocolVersion, SignatureScheme,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -24,7 +22,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::reach;
-use super::report::{Check, Subject, shown};
+use super::report::shown;
+use super::trouble::Trouble;
 
 /// How long a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +41,7 @@ pub(super) struct Seen {
     /// What the server sent, its own certificate first.
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// Whether the server showed that it has the first one's key. It did not if
-    /// that certificate is too odd to check a signature with.
+    /// the signature is wrong, or the certificate too odd to check it with.
     pub(super) proven: bool,
     /// Whether the server asked for a certificate of the client.
     pub(super) asks_for_client: bool,
@@ -59,31 +58,6 @@ pub(super) enum Offer {
     Both,
     /// HTTP/1.1 alone.
     Http1,
-}
-
-/// Why there is no TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// The connection cannot be made.
-    Connect(reach::Refusal),
-    /// It is accepted, and then nothing comes.
-    Silence,
-    /// It is closed in the middle.
-    Closed,
-    /// The server speaks HTTP without TLS; the line with which it answers.
-    PlainHttp(String),
-    /// The server speaks something else; its first line.
-    Stranger(String),
-    /// TLS 1.1 or older only.
-    OldVersion,
-    /// No cipher suite, curve or signature scheme in common.
-    NothingInCommon,
-    /// The server has no certificate for the name, and says so.
-    UnknownName,
-    /// The server does not let anybody in without a certificate.
-    ClientCertificate,
-    /// Something else, in the library's words.
-    Other(String),
 }
 
 /// Connects and shakes hands, and accepts every certificate.
@@ -166,15 +140,13 @@ impl Observer {
         }
     }
 
-    /// A wrong signature ends the handshake. A certificate that the library
-    /// does not read, such as one of X.509 version 1, does not: that is to be
-    /// said by the judge of the chain.
+    /// Who cannot show the key is noted, and not refused: the judge of the chain
+    /// has more to say, of X.509 version 1 or of a key that is too short.
     fn proof(
         &self,
         checked: Result<HandshakeSignatureValid, Error>,
     ) -> Result<HandshakeSignatureValid, Error> {
         match checked {
-            Err(Error::InvalidCertificate(rustls::CertificateError::BadSignature)) => checked,
             Err(Error::InvalidCertificate(_)) => {
                 self.unproven.store(true, Ordering::Relaxed);
                 Ok(HandshakeSignatureValid::assertion())
@@ -241,7 +213,7 @@ async fn name(error: &io::Error, address: SocketAddr, host: &HostName) -> Troubl
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Error>());
     match tls {
-        Some(Error::AlertReceived(alert)) => of_alert(*alert),
+        Some(Error::AlertReceived(alert)) => Trouble::of_alert(*alert),
         Some(Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)) => {
             Trouble::OldVersion
         }
@@ -251,18 +223,6 @@ async fn name(error: &io::Error, address: SocketAddr, host: &HostName) -> Troubl
             .unwrap_or_else(|| Trouble::Other(error.to_string())),
         Some(error) => Trouble::Other(error.to_string()),
         None => speaks(address, host).await.unwrap_or(Trouble::Closed),
-    }
-}
-
-fn of_alert(alert: AlertDescription) -> Trouble {
-    match alert {
-        AlertDescription::ProtocolVersion => Trouble::OldVersion,
-        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
-            Trouble::NothingInCommon
-        }
-        AlertDescription::UnrecognisedName => Trouble::UnknownName,
-        AlertDescription::CertificateRequired => Trouble::ClientCertificate,
-        other => Trouble::Other(format!("the server ends the handshake with {other:?}")),
     }
 }
 
@@ -286,135 +246,18 @@ async fn speaks(address: SocketAddr, host: &HostName) -> Option<Trouble> {
     }
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&explain(self).0)
-    }
-}
-
-/// Judges the handshake.
-pub(super) fn judge(seen: Result<&Seen, &Trouble>) -> Check {
-    const TLS: Subject = Subject::Tls;
-    match seen {
-        Ok(seen) if seen.asks_for_client => Check::warn(
-            TLS,
-            format!("{}; the server asks for a certificate of the client", seen.version),
-        )
-        .hint("docker looks for client.cert and client.key in /etc/docker/certs.d/HOST:PORT; this command has none to show"),
-        Ok(seen) => Check::ok(TLS, seen.version),
-        Err(trouble) => {
-            let (text, hint) = explain(trouble);
-            Check::fail(TLS, text).hint(hint)
-        }
-    }
-}
-
-fn explain(trouble: &Trouble) -> (String, &'static str) {
-    match trouble {
-        Trouble::Connect(refusal) => (
-            format!("the address {}", refusal.shown()),
-            "try again; if that happens often, the server is overloaded or restarts",
-        ),
-        Trouble::Silence => (
-            "the connection is accepted, and then nothing comes".to_owned(),
-            "another program has the port, or a proxy before the registry waits for it: see what listens there (`ss -ltnp`)",
-        ),
-        Trouble::Closed => (
-            "the server closes the connection in the middle of the handshake".to_owned(),
-            "the server has no certificate, or a balancer has nobody behind it: see the server's log",
-        ),
-        Trouble::PlainHttp(line) => (
-            format!(
-                "the port speaks plain HTTP, not TLS (`{line}`); a password would cross the network in the clear"
-            ),
-            "give the server a certificate (`tidegate up` makes one), or ask for the port that has TLS; without being told otherwise, docker uses plain HTTP for 127.0.0.0/8 alone",
-        ),
-        Trouble::Stranger(line) => (
-            format!("the port speaks another protocol, neither TLS nor HTTP (`{line}`)"),
-            "see that the port is right",
-        ),
-        Trouble::OldVersion => (
-            "the server speaks TLS 1.1 or older only, which clients refuse".to_owned(),
-            "allow TLS 1.2 and 1.3: in nginx, `ssl_protocols TLSv1.2 TLSv1.3;`",
-        ),
-        Trouble::NothingInCommon => (
-            "the server and this client have no cipher suite or signature in common".to_owned(),
-            "allow ECDHE with AES-GCM (in nginx, take `ssl_ciphers` out), and see that certificate and key are there",
-        ),
-        Trouble::UnknownName => (
-            "the server knows no site of this name".to_owned(),
-            "give the server a certificate for this name, or use the name that it knows",
-        ),
-        Trouble::ClientCertificate => (
-            "the server lets nobody in without a certificate of the client".to_owned(),
-            "docker looks for client.cert and client.key in /etc/docker/certs.d/HOST:PORT; this command has none to show",
-        ),
-        Trouble::Other(error) => (error.clone(), "see the server's log"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::report::Status;
     use super::*;
 
     #[test]
-    fn each_trouble_has_a_name_and_a_remedy() {
-        let troubles = [
-            Trouble::Connect(reach::Refusal::Refused),
-            Trouble::Silence,
-            Trouble::Closed,
-            Trouble::PlainHttp("HTTP/1.1 400 Bad Request".to_owned()),
-            Trouble::Stranger("SSH-2.0-OpenSSH".to_owned()),
-            Trouble::OldVersion,
-            Trouble::NothingInCommon,
-            Trouble::UnknownName,
-            Trouble::ClientCertificate,
-            Trouble::Other("x".to_owned()),
-        ];
-        let mut texts = std::collections::HashSet::new();
-        for trouble in &troubles {
-            let check = judge(Err(trouble));
-            assert_eq!(check.status, Status::Fail);
-            assert!(check.hint.is_some());
-            assert!(texts.insert(check.text), "{trouble:?}");
-        }
-    }
-
-    #[test]
-    fn alerts_are_told_apart() {
-        for (alert, trouble) in [
-            (AlertDescription::ProtocolVersion, Trouble::OldVersion),
-            (AlertDescription::HandshakeFailure, Trouble::NothingInCommon),
-            (AlertDescription::UnrecognisedName, Trouble::UnknownName),
-            (
-                AlertDescription::CertificateRequired,
-                Trouble::ClientCertificate,
-            ),
-        ] {
-            assert_eq!(of_alert(alert), trouble);
-        }
-        assert!(
-            matches!(of_alert(AlertDescription::InternalError), Trouble::Other(text) if text.contains("InternalError"))
-        );
-    }
-
-    #[test]
-    fn only_odd_certificates_are_let_through_unproven() {
-        use rustls::CertificateError::{BadEncoding, BadSignature};
+    fn who_cannot_show_the_key_is_remembered() {
         let observer = Observer::new();
-        assert!(
-            observer
-                .proof(Err(Error::InvalidCertificate(BadSignature)))
-                .is_err()
-        );
-        assert!(observer.proof(Err(Error::DecryptError)).is_err());
+        let proof = |error| observer.proof(Err(error));
+        assert!(proof(Error::DecryptError).is_err());
         assert!(!observer.unproven.load(Ordering::Relaxed));
-        assert!(
-            observer
-                .proof(Err(Error::InvalidCertificate(BadEncoding)))
-                .is_ok()
-        );
+        let bad = rustls::CertificateError::BadSignature;
+        assert!(proof(Error::InvalidCertificate(bad)).is_ok());
         assert!(observer.unproven.load(Ordering::Relaxed));
     }
 }

@@ -15,7 +15,8 @@ pub(super) struct Report {
     /// Whether an upload was started.
     pub(super) push_tried: bool,
     /// Each check once, in the order in which a client meets them; `trust` once
-    /// for each place that a client may trust by.
+    /// for `--ca`, and for each client that is found, and for the system's own
+    /// store if it trusts the server or nobody else could.
     pub(super) checks: Vec<Check>,
 }
 

@@ -74,21 +74,19 @@ impl Anchors {
             };
             checks.push(verdict.judge(site));
         }
-        if let Some((store, own)) = system.zip(by_system) {
-            let needed = self.given.is_none() && clients().next().is_none();
-            checks.push(match own {
-                Err(_) if !needed => Check::skipped(
-                    Subject::Trust,
-                    "the system's store does not know the CA, which nobody above needs",
-                ),
-                own => Verdict {
-                    store,
-                    own,
-                    by_system: false,
-                    needed,
-                }
-                .judge(site),
-            });
+        // Where a client has what it needs, curl and the like are nobody's
+        // concern.
+        let needed = self.given.is_none() && clients().next().is_none();
+        if let Some((store, own)) = system.zip(by_system)
+            && (needed || own.is_ok())
+        {
+            let verdict = Verdict {
+                store,
+                own,
+                by_system: false,
+                needed,
+            };
+            checks.push(verdict.judge(site));
         }
         if checks.is_empty() {
             checks.push(
