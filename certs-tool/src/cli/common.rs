@@ -33,16 +33,16 @@ pub(super) fn made(path: &Path, certificate: &Certificate) {
 /// Says what was done to the certificate in `path`.
 #[expect(clippy::print_stdout, reason = "this is the commands' output")]
 pub(super) fn done(what: &str, path: &Path, certificate: &Certificate) {
-    let names: Vec<String> = certificate
+    let mut whom: Vec<String> = certificate
         .names()
         .iter()
         .map(ToString::to_string)
         .collect();
-    let whom = if names.is_empty() {
-        certificate.subject().to_owned()
-    } else {
-        names.join(", ")
-    };
+    // Clients look for a server's names, and servers for a client's subject.
+    if whom.is_empty() || !certificate.is_for_servers() {
+        whom.insert(0, certificate.subject().to_owned());
+    }
+    let whom = whom.join(", ");
     println!(
         "{what} {} for {whom}, until {}\n     SHA-256 {}",
         path.display(),

@@ -86,7 +86,7 @@ impl Place {
         let exists = matches!(error, CertsError::Exists { .. });
         let failure = Failure::from(error);
         match exists {
-            true => failure.with_hint("choose another name, or replace it with --force"),
+            true => failure.with_hint("--force replaces it"),
             false => failure,
         }
     }

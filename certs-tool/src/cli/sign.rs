@@ -12,9 +12,14 @@ use crate::{PairName, Purpose, Request, SignOptions, write_signed};
 /// The arguments of `certs-tool sign`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The request, NAME.csr; the certificate becomes NAME.crt in DIR
+    /// The request
     #[arg(value_name = "FILE")]
     request: PathBuf,
+
+    /// The certificate becomes NAME.crt in DIR [default: the request's name
+    /// without .csr]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
 
     /// A name that the certificate is to have in place of those that the request
     /// asks for; may be repeated
@@ -42,9 +47,7 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let file = &arguments.request;
-    // A name that is no UTF-8 is refused for its replacement characters.
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let name: PairName = common::parse("FILE", &stem)?;
+    let name = name(&arguments)?;
     let purpose = purpose(&arguments)?;
     let subject = flags::subject(arguments.subject.as_deref())?;
 
@@ -66,6 +69,16 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     common::warn_if_shortened(signed.shortened);
     Ok(())
+}
+
+fn name(arguments: &Arguments) -> Result<PairName, Failure> {
+    if let Some(name) = &arguments.name {
+        return common::parse("--name", name);
+    }
+    // A name that is no UTF-8 is refused for its replacement characters.
+    let stem = arguments.request.file_stem().unwrap_or_default();
+    common::parse("FILE", &stem.to_string_lossy())
+        .map_err(|failure| failure.with_hint("give another name with --name"))
 }
 
 /// Without `--san`, the names are those of the request.
