@@ -93,6 +93,16 @@ impl Certificate {
         Self::from_der(CertificateDer::from(der.to_vec()))
     }
 
+    /// Reads those certificates of a PEM file that can be read: of the hundred
+    /// and more of a system's bundle, one that is odd says nothing of the rest.
+    pub(crate) fn read_readable(path: &Path) -> Vec<Self> {
+        pem::read_certificates(path)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|der| Self::from_der(der).ok())
+            .collect()
+    }
+
     /// Reads a certificate, or says why that cannot be done.
     pub(crate) fn from_der(der: CertificateDer<'static>) -> Result<Self, String> {
         let x509 = parse(&der)?;

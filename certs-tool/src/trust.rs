@@ -14,12 +14,14 @@ mod buildkit;
 mod certs_d;
 mod containerd;
 mod error;
+mod insecure;
 mod k3s;
 mod machine;
 mod plan;
 mod site;
 mod store;
 mod system;
+mod toml_list;
 
 pub use authority::Authority;
 pub use error::TrustError;
@@ -39,9 +41,9 @@ pub fn install(
     site: &Site,
     authority: &Authority,
 ) -> Result<Plan, TrustError> {
-    match store {
+    let plan = match store {
         Store::Docker | Store::DockerRootless | Store::Containers | Store::ContainersUser => {
-            certs_d::install(&machine.directory(store)?, site, authority)
+            certs_d::install(machine, store, site, authority)
         }
         Store::Containerd => containerd::install(machine, site, authority),
         Store::Buildkit | Store::BuildkitUser => {
@@ -49,7 +51,8 @@ pub fn install(
         }
         Store::K3s => k3s::install(&machine.directory(store)?, site, authority),
         Store::System => system::install(machine, site, authority),
-    }
+    }?;
+    Ok(kept_within(machine, plan))
 }
 
 /// What would have to be done so that nothing is left of what [`install`] wrote
@@ -58,15 +61,16 @@ pub fn install(
 /// # Errors
 /// As [`install`].
 pub fn remove(machine: &Machine, store: Store, site: &Site) -> Result<Plan, TrustError> {
-    match store {
+    let plan = match store {
         Store::Docker | Store::DockerRootless | Store::Containers | Store::ContainersUser => {
-            certs_d::remove(&machine.directory(store)?, site)
+            certs_d::remove(machine, store, site)
         }
         Store::Containerd => containerd::remove(machine, site),
         Store::Buildkit | Store::BuildkitUser => buildkit::remove(&machine.directory(store)?, site),
         Store::K3s => k3s::remove(&machine.directory(store)?, site),
         Store::System => system::remove(machine, site),
-    }
+    }?;
+    Ok(kept_within(machine, plan))
 }
 
 /// What each store of the machine trusts for `site`, and what is wrong there.
@@ -81,12 +85,16 @@ pub fn inspect(machine: &Machine, site: &Site) -> Vec<StoreReport> {
             let directory = machine.directory(store).ok()?;
             match store {
                 Store::Docker | Store::DockerRootless => {
-                    certs_d::inspect(&directory, site, &mut report);
-                    certs_d::inspect_daemon_json(&directory, site, &mut report);
+                    certs_d::inspect(machine, store, site, &mut report);
+                    let settings = directory.path.join("daemon.json");
+                    insecure::inspect_daemon_json(&settings, site, &mut report);
                 }
                 Store::Containers | Store::ContainersUser => {
-                    certs_d::inspect(&directory, site, &mut report);
-                    certs_d::inspect_registries_conf(&directory, site, &mut report);
+                    certs_d::inspect(machine, store, site, &mut report);
+                    let layers = machine.layers(store);
+                    // Docker's directory, the last, is asked for certificates alone.
+                    let directories = &layers[..layers.len() - 1];
+                    insecure::inspect_registries_conf(directories, site, &mut report);
                 }
                 Store::Containerd => containerd::inspect(machine, site, &mut report),
                 Store::Buildkit | Store::BuildkitUser => {
@@ -98,6 +106,12 @@ pub fn inspect(machine: &Machine, site: &Site) -> Vec<StoreReport> {
             Some(report)
         })
         .collect()
+}
+
+/// Another root's links must not lead into this machine's files.
+fn kept_within(machine: &Machine, mut plan: Plan) -> Plan {
+    plan.within = (!machine.is_this()).then(|| machine.at(""));
+    plan
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! `certs-tool trust install|remove|check`.
 
+mod check;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use tidegate_failure::{Explain as _, Failure};
 
 use super::common;
-use crate::trust::{self, Authority, Machine, Plan, Site, Store, StoreReport, TrustError};
+use crate::trust::{self, Authority, Machine, Plan, Site, Store, TrustError};
 
 /// What to do with the trust of this machine's clients.
 #[derive(Debug, Subcommand)]
@@ -18,7 +19,7 @@ pub enum Command {
     /// Take away what install wrote
     Remove(Remove),
     /// Say which clients trust a registry, and what is wrong where they do not
-    Check(Check),
+    Check(check::Arguments),
 }
 
 /// The arguments that all of them take.
@@ -64,31 +65,24 @@ pub struct Remove {
     dry_run: bool,
 }
 
-/// The arguments of `certs-tool trust check`.
-#[derive(Debug, Args)]
-pub struct Check {
-    #[command(flatten)]
-    at: Where,
-
-    /// The CA that has to be trusted [default: any will do]
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-
-    /// Write JSON
-    #[arg(long)]
-    json: bool,
-}
-
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Install(arguments) => {
             let authority = Authority::read(&arguments.ca)?;
-            each(&arguments.at, arguments.dry_run, |machine, store, site| {
-                trust::install(machine, store, site, &authority)
-            })
+            each(
+                &arguments.at,
+                Verb::Install,
+                arguments.dry_run,
+                |machine, store, site| trust::install(machine, store, site, &authority),
+            )
         }
-        Command::Remove(arguments) => each(&arguments.at, arguments.dry_run, trust::remove),
-        Command::Check(arguments) => check(&arguments),
+        Command::Remove(arguments) => each(
+            &arguments.at,
+            Verb::Remove,
+            arguments.dry_run,
+            trust::remove,
+        ),
+        Command::Check(arguments) => check::run(&arguments),
     }
 }
 
@@ -125,21 +119,31 @@ impl Where {
     }
 }
 
+/// Which of the two is done, and how that is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Install,
+    Remove,
+}
+
 /// Plans and carries out, store by store: what fails in one does not keep the
 /// others from being done.
 #[expect(clippy::print_stdout, reason = "this is the command's output")]
 fn each(
     at: &Where,
+    verb: Verb,
     dry_run: bool,
     plan: impl Fn(&Machine, Store, &Site) -> Result<Plan, TrustError>,
 ) -> Result<(), Failure> {
     let (site, machine) = (at.site()?, at.machine()?);
     let stores = at.stores(&machine)?;
+    let closed = if at.clients.is_empty() {
+        machine.closed_stores()
+    } else {
+        vec![]
+    };
     if stores.is_empty() {
-        return Err(
-            Failure::new("none of the clients known here was found on this machine")
-                .with_hint(format!("name them: --for {}", Store::FAMILIES.join(","))),
-        );
+        return Err(nobody(&closed));
     }
     let mut failed = vec![];
     for store in stores {
@@ -147,7 +151,7 @@ fn each(
             if !dry_run {
                 plan.apply()?;
             }
-            print!("{}", shown(store, &plan, dry_run));
+            print!("{}", shown(store, &plan, verb, dry_run));
             Ok(())
         });
         if let Err(error) = done {
@@ -156,164 +160,112 @@ fn each(
             failed.push(store.to_string());
         }
     }
+    if !closed.is_empty() {
+        common::warn(&format!(
+            "left out, since only root may write there: {} (run it with sudo for these)",
+            names(&closed)
+        ));
+    }
     if failed.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!("not done for {}", failed.join("; "))))
 }
 
-fn shown(store: Store, plan: &Plan, dry_run: bool) -> String {
+fn nobody(closed: &[Store]) -> Failure {
+    if closed.is_empty() {
+        Failure::new(
+            "none of the clients known here was found on this machine, so nothing was done",
+        )
+        .with_hint(format!("name them: --for {}", Store::FAMILIES.join(",")))
+    } else {
+        let names = names(closed);
+        Failure::new(format!(
+            "only root may write what the clients found here read: {names}"
+        ))
+        .with_hint("run it with sudo")
+    }
+}
+
+fn names(stores: &[Store]) -> String {
+    let names: Vec<_> = stores.iter().map(ToString::to_string).collect();
+    names.join("; ")
+}
+
+fn shown(store: Store, plan: &Plan, verb: Verb, dry_run: bool) -> String {
     let mut text = String::new();
-    // Writing to a `String` cannot fail.
-    if plan.is_empty() {
-        let _ = writeln!(text, "{store}: nothing to do");
+    let mut say = |what: std::fmt::Arguments<'_>| {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{store}: {what}");
+    };
+    let would = if dry_run { "would " } else { "" };
+    match (&plan.already, verb) {
+        (Some(file), _) => say(format_args!("already trusted, by {}", file.display())),
+        (None, Verb::Install) if plan.is_empty() => say(format_args!("already installed")),
+        (None, Verb::Remove) if plan.is_empty() => say(format_args!("nothing of ours is there")),
+        _ => {}
     }
     for change in &plan.changes {
         let path = change.path.display();
-        let _ = match (&change.content, dry_run) {
-            (Some(_), false) => writeln!(text, "{store}: wrote {path}"),
-            (None, false) => writeln!(text, "{store}: removed {path}"),
+        match (&change.content, dry_run) {
+            (Some(_), false) => say(format_args!("wrote {path}")),
+            (None, false) => say(format_args!("removed {path}")),
             (Some(content), true) => {
-                let lines: String = content
-                    .lines()
-                    .map(|line| format!("    {line}\n"))
-                    .collect();
-                write!(text, "{store}: would write {path}\n{lines}")
+                let lines = difference(change.before.as_deref().unwrap_or_default(), content);
+                let what = if change.before.is_some() {
+                    "change"
+                } else {
+                    "write"
+                };
+                say(format_args!("would {what} {path}\n{}", lines.trim_end()));
             }
-            (None, true) => writeln!(text, "{store}: would remove {path}"),
-        };
-    }
-    if let Some(command) = plan.command.as_ref().filter(|_| dry_run) {
-        let _ = writeln!(text, "{store}: would run {}", command.join(" "));
-    }
-    for note in &plan.notes {
-        let _ = writeln!(text, "{store}: note: {}", note.replace('\n', "\n    "));
-    }
-    text
-}
-
-/// A store, for programs.
-#[derive(Serialize)]
-struct Row {
-    /// `docker`, `containerd`, …
-    store: String,
-    in_use: bool,
-    /// Whether it trusts the CA asked for, or any.
-    trusts: bool,
-    /// The files from which it does.
-    anchors: Vec<String>,
-    problems: Vec<RowProblem>,
-}
-
-#[derive(Serialize)]
-struct RowProblem {
-    path: String,
-    what: String,
-    hint: Option<String>,
-}
-
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
-fn check(arguments: &Check) -> Result<(), Failure> {
-    let (site, machine) = (arguments.at.site()?, arguments.at.machine()?);
-    let authority = arguments.ca.as_deref().map(Authority::read).transpose()?;
-    let named = !arguments.at.clients.is_empty();
-    let stores = if named {
-        arguments.at.stores(&machine)?
-    } else {
-        vec![]
-    };
-    let rows: Vec<Row> = trust::inspect(&machine, &site)
-        .iter()
-        .filter(|report| {
-            if named {
-                stores.contains(&report.store)
-            } else {
-                report.in_use || !report.anchors.is_empty() || !report.problems.is_empty()
-            }
-        })
-        .map(|report| row(report, authority.as_ref()))
-        .collect();
-    if arguments.json {
-        let json = serde_json::to_string_pretty(&rows).map_err(|e| Failure::of(&e, None))?;
-        println!("{json}");
-    } else {
-        print!("{}", table(&rows));
-    }
-    let missing: Vec<&str> = rows
-        .iter()
-        .filter(|row| (row.in_use || named) && !row.trusts)
-        .map(|row| row.store.as_str())
-        .collect();
-    if rows.is_empty() {
-        return Err(Failure::new(
-            "none of the clients known here was found on this machine",
-        ));
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let ca = arguments
-        .ca
-        .as_ref()
-        .map_or("root-ca.crt".into(), |ca| ca.display().to_string());
-    Err(
-        Failure::new(format!("{site} is not trusted by {}", missing.join("; ")))
-            .with_hint(format!("certs-tool trust install {site} --ca {ca}")),
-    )
-}
-
-fn row(report: &StoreReport, authority: Option<&Authority>) -> Row {
-    // The system trusts hundreds: that is no answer to "does it trust mine?".
-    let is_wanted = |certificate: &crate::Certificate| match authority {
-        Some(authority) => authority.certificates().contains(certificate),
-        None => report.store != Store::System,
-    };
-    let trusts = match authority {
-        Some(authority) => authority.certificates().iter().all(|ca| report.trusts(ca)),
-        None => report
-            .anchors
-            .iter()
-            .any(|anchor| is_wanted(&anchor.certificate)),
-    };
-    let mut anchors: Vec<String> = report
-        .anchors
-        .iter()
-        .filter(|anchor| is_wanted(&anchor.certificate))
-        .map(|anchor| anchor.path.display().to_string())
-        .collect();
-    anchors.dedup();
-    Row {
-        store: report.store.to_string(),
-        in_use: report.in_use,
-        trusts,
-        anchors,
-        problems: report
-            .problems
-            .iter()
-            .map(|problem| RowProblem {
-                path: problem.path.display().to_string(),
-                what: problem.what.clone(),
-                hint: problem.hint.clone(),
-            })
-            .collect(),
-    }
-}
-
-fn table(rows: &[Row]) -> String {
-    let mut text = String::new();
-    for row in rows {
-        let state = match (row.trusts, row.in_use) {
-            (true, _) => format!("trusted, by {}", row.anchors.join(", ")),
-            (false, true) => "not trusted".to_owned(),
-            (false, false) => "not trusted (and not in use here)".to_owned(),
-        };
-        let _ = writeln!(text, "{}: {state}", row.store);
-        for problem in &row.problems {
-            let _ = writeln!(text, "    {}: {}", problem.path, problem.what);
-            if let Some(hint) = &problem.hint {
-                let _ = writeln!(text, "    hint: {hint}");
-            }
+            (None, true) => say(format_args!("would remove {path}")),
         }
     }
+    if let Some(command) = &plan.command {
+        let ran = if dry_run { "run" } else { "ran" };
+        say(format_args!("{would}{ran} {}", command.join(" ")));
+    }
+    for note in &plan.notes {
+        say(format_args!("note: {}", note.replace('\n', "\n    ")));
+    }
     text
+}
+
+/// The lines that go and the lines that come, from the first that differs to
+/// the last. What others wrote around them may be secret, and is not shown.
+fn difference(before: &str, after: &str) -> String {
+    let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
+    let same = |(a, b): &(&&str, &&str)| a == b;
+    let start = old.iter().zip(&new).take_while(same).count();
+    let (old, new) = (&old[start..], &new[start..]);
+    let end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take_while(same)
+        .count();
+    let (old, new) = (&old[..old.len() - end], &new[..new.len() - end]);
+    let gone = old.iter().map(|line| format!("    - {line}\n"));
+    let come = new.iter().map(|line| format!("    + {line}\n"));
+    gone.chain(come).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_shows_nothing_of_what_stays() {
+        for (before, after, shown) in [
+            ("", "a\nb\n", "    + a\n    + b\n"),
+            ("secret\nx\n", "secret\na\nx\n", "    + a\n"),
+            ("secret\na\nx\n", "secret\nx\n", "    - a\n"),
+            ("a\nb\nc", "a\nd\nc", "    - b\n    + d\n"),
+            ("a\na\n", "a\na\na\n", "    + a\n"),
+            ("a\n", "a\n", ""),
+        ] {
+            assert_eq!(difference(before, after), shown);
+        }
+    }
 }

@@ -1,17 +1,16 @@
 //! BuildKit: `[registry."HOST:PORT"] ca = […]` in `buildkitd.toml`, which the
 //! daemon reads when it starts. It knows nothing of Docker's `certs.d`.
 
-use fs_err as fs;
 use toml_edit::{DocumentMut, Item, Table};
 
 use super::authority::Authority;
 use super::certs_d::OURS;
-use super::containerd::{add, strings, take};
 use super::error::TrustError;
 use super::machine::{Directory, Machine};
 use super::plan::{self, Plan};
 use super::site::Site;
 use super::store::StoreReport;
+use super::toml_list::{add, strings, take};
 
 const FILE: &str = "buildkitd.toml";
 const RESTART: &str = "buildkitd reads its configuration when it starts: restart it; for a builder of buildx: docker buildx create --config";
@@ -81,8 +80,7 @@ pub(super) fn remove(client: &Directory, site: &Site) -> Result<Plan, TrustError
         }
     }
     plan.remove(&ours.path.join(OURS));
-    plan.directories.push(ours.path);
-    plan.directories.push(client.path.join("certs"));
+    plan.clear(&ours.path);
     if !plan.is_empty() {
         plan.notes.push(RESTART.to_owned());
     }
@@ -96,14 +94,14 @@ pub(super) fn inspect(
     report: &mut StoreReport,
 ) {
     let path = client.path.join(FILE);
-    let Ok(text) = fs::read_to_string(&path) else {
+    let Some(text) = report.text(&path) else {
         return;
     };
     let document = match text.parse::<DocumentMut>() {
         Ok(document) => document,
         Err(error) => {
             let hint = "buildkitd does not start with it".to_owned();
-            return report.problem(&path, format!("it is not TOML: {}", error.message()), hint);
+            return report.obstacle(&path, format!("it is not TOML: {}", error.message()), hint);
         }
     };
     let registry = document

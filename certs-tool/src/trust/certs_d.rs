@@ -9,127 +9,130 @@ use tidegate_failure::Explain as _;
 
 use super::authority::Authority;
 use super::error::TrustError;
-use super::machine::Directory;
+use super::machine::Machine;
 use super::plan::Plan;
 use super::site::Site;
-use super::store::StoreReport;
+use super::store::{Store, StoreReport};
 use crate::inspect::Certificate;
 
 /// The name of the file that is ours.
 pub(super) const OURS: &str = "tidegate-ca.crt";
 
 pub(super) fn install(
-    client: &Directory,
+    machine: &Machine,
+    store: Store,
     site: &Site,
     authority: &Authority,
 ) -> Result<Plan, TrustError> {
     let mut plan = Plan::default();
-    let directory = of_site(client, site);
-    if !is_trusted_by_others(&directory, authority) {
-        plan.write(&directory.join(OURS), authority.to_pem())?;
+    let directory = of_site(&machine.directory(store)?.path, site);
+    if let Some(file) = trusted_by_others(&directory, authority) {
+        plan.already = Some(file);
+        return Ok(plan);
+    }
+    plan.write(&directory.join(OURS), authority.to_pem())?;
+    if !directory.is_dir() {
+        note_what_is_hidden(machine, store, site, &mut plan);
     }
     Ok(plan)
 }
 
-pub(super) fn remove(client: &Directory, site: &Site) -> Result<Plan, TrustError> {
+pub(super) fn remove(machine: &Machine, store: Store, site: &Site) -> Result<Plan, TrustError> {
     let mut plan = Plan::default();
-    let directory = of_site(client, site);
+    let directory = of_site(&machine.directory(store)?.path, site);
     plan.remove(&directory.join(OURS));
-    plan.directories.push(directory);
+    plan.clear(&directory);
     Ok(plan)
 }
 
-pub(super) fn inspect(client: &Directory, site: &Site, report: &mut StoreReport) {
-    let directory = of_site(client, site);
-    let files = match files(&directory) {
-        Ok(files) => files,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            look_beside(client, site, report);
-            return;
-        }
-        Err(error) => return report.problem(&directory, error.to_string(), None),
-    };
-    for file in &files {
-        judge(file, report);
-    }
-    if report.anchors.is_empty() {
-        look_beside(client, site, report);
-    }
-}
-
-/// `daemon.json` may turn verification off, and then nothing here matters.
-pub(super) fn inspect_daemon_json(client: &Directory, site: &Site, report: &mut StoreReport) {
-    let path = client.path.join("daemon.json");
-    let Ok(text) = fs::read_to_string(&path) else {
-        return;
-    };
-    let settings: serde_json::Value = match serde_json::from_str(&text) {
-        Ok(settings) => settings,
-        Err(error) => {
-            let hint = "the daemon does not start with it".to_owned();
-            return report.problem(&path, format!("it is not JSON: {error}"), hint);
-        }
-    };
-    let insecure = settings["insecure-registries"].as_array();
-    let named = |entry: &serde_json::Value| {
-        entry.as_str().is_some_and(|entry| {
-            let entry = entry
-                .trim_start_matches("https://")
-                .trim_start_matches("http://");
-            entry == site.to_string()
-        })
-    };
-    if insecure.is_some_and(|list| list.iter().any(named)) {
-        report.problem(
-            &path,
-            format!("{site} is among the insecure-registries: nobody's certificate is checked"),
-            format!("take {site} out of insecure-registries, and restart the daemon"),
-        );
-    }
-}
-
-/// `registries.conf` may do the same.
-pub(super) fn inspect_registries_conf(client: &Directory, site: &Site, report: &mut StoreReport) {
-    let path = client.path.join("registries.conf");
-    let Ok(text) = fs::read_to_string(&path) else {
-        return;
-    };
-    let Ok(settings) = text.parse::<toml_edit::DocumentMut>() else {
-        let hint = "podman and skopeo refuse to work with it".to_owned();
-        return report.problem(&path, "it is not TOML", hint);
-    };
-    let registries = settings
-        .get("registry")
-        .and_then(|item| item.as_array_of_tables());
-    for registry in registries.into_iter().flatten() {
-        let text = |key| registry.get(key).and_then(|item| item.as_str());
-        let insecure = registry.get("insecure").and_then(|item| item.as_bool());
-        let named = [text("location"), text("prefix")].contains(&Some(site.to_string().as_str()));
-        if named && insecure == Some(true) {
+/// Looks into the directory that counts: of those in which a client looks, the
+/// first that is there.
+pub(super) fn inspect(machine: &Machine, store: Store, site: &Site, report: &mut StoreReport) {
+    let layers = machine.layers(store);
+    let mut there = layers
+        .iter()
+        .map(|client| of_site(client, site))
+        .filter(|directory| directory.exists());
+    if let Some(directory) = there.next() {
+        judge_directory(&directory, report);
+        for hidden in there.filter(|hidden| is_missed(&directory, hidden)) {
+            let (hidden_name, name) = (hidden.display(), directory.display());
             report.problem(
-                &path,
-                format!("{site} is insecure = true: nobody's certificate is checked"),
-                format!("take insecure = true away from {site}"),
+                &hidden,
+                format!("it is not looked at, because {name} is there"),
+                format!("copy there what is missing: cp {hidden_name}/* {name}"),
             );
         }
     }
+    if report.anchors.is_empty() {
+        for client in &layers {
+            look_beside(client, site, report);
+        }
+    }
 }
 
-pub(super) fn of_site(client: &Directory, site: &Site) -> PathBuf {
-    client.path.join("certs.d").join(site.to_string())
+/// Looks at the files of one directory.
+pub(super) fn judge_directory(directory: &Path, report: &mut StoreReport) {
+    match files(directory) {
+        Ok(files) => files.iter().for_each(|file| judge(file, report)),
+        Err(error) => report.problem(
+            directory,
+            format!("it cannot be looked into: {}", error.kind()),
+            (error.kind() == std::io::ErrorKind::PermissionDenied)
+                .then(|| "run it with sudo".to_owned()),
+        ),
+    }
 }
 
-/// Whether every certificate is in a file that is not ours: then there is
-/// nothing to install, and nothing that removing may take away.
-fn is_trusted_by_others(directory: &Path, authority: &Authority) -> bool {
-    let known: Vec<Certificate> = files(directory)
-        .unwrap_or_default()
+/// Whether a directory has a client's certificate or CAs that are not ours.
+pub(super) fn has_certificates(directory: &Path) -> bool {
+    let files = files(directory).unwrap_or_default();
+    files
         .iter()
-        .filter(|file| is(file, "crt") && file.file_name().is_some_and(|name| name != OURS))
-        .filter_map(|file| Certificate::read(file).ok())
-        .flatten()
-        .collect();
-    authority.certificates().iter().all(|ca| known.contains(ca))
+        .any(|file| !is_ours(file) && ["crt", "cert", "key"].iter().any(|kind| is(file, kind)))
+}
+
+pub(super) fn of_site(client: &Path, site: &Site) -> PathBuf {
+    client.join("certs.d").join(site.to_string())
+}
+
+/// The file of somebody else that has every certificate: then there is nothing
+/// to install, and nothing that removing may take away.
+pub(super) fn trusted_by_others(directory: &Path, authority: &Authority) -> Option<PathBuf> {
+    let files = files(directory).unwrap_or_default();
+    files.into_iter().find(|file| {
+        let known = Certificate::read(file).unwrap_or_default();
+        is(file, "crt")
+            && !is_ours(file)
+            && authority.certificates().iter().all(|ca| known.contains(ca))
+    })
+}
+
+/// podman, skopeo and buildah read one directory alone. One that is made now
+/// comes before another that they have read until now.
+fn note_what_is_hidden(machine: &Machine, store: Store, site: &Site, plan: &mut Plan) {
+    let layers = machine.layers(store);
+    let hidden = layers
+        .iter()
+        .skip(1)
+        .map(|client| of_site(client, site))
+        .find(|directory| directory.exists());
+    if let Some(hidden) = hidden.filter(|directory| has_certificates(directory)) {
+        let first = of_site(&layers[0], site);
+        plan.notes.push(format!(
+            "{store}: {} is no longer looked at, because {} comes before it; a client's certificate has to be copied there",
+            hidden.display(),
+            first.display()
+        ));
+    }
+}
+
+/// Whether the files of one directory are missed in another.
+fn is_missed(counts: &Path, hidden: &Path) -> bool {
+    files(hidden).unwrap_or_default().iter().any(|file| {
+        let same = file.file_name().map(|name| counts.join(name));
+        !is_ours(file) && same.is_none_or(|same| fs::read(same).ok() != fs::read(file).ok())
+    })
 }
 
 fn judge(file: &Path, report: &mut StoreReport) {
@@ -137,32 +140,15 @@ fn judge(file: &Path, report: &mut StoreReport) {
     if is(file, "crt") {
         report.read_anchors(file);
     } else if is(file, "cert") {
-        let authority = Certificate::read_first(file).is_ok_and(|cert| cert.is_ca());
-        let crt = file.with_extension("crt");
-        if authority {
-            report.problem(
-                file,
-                "it is a CA, but *.cert is taken for a client's certificate",
-                format!("rename it: mv {} {}", file.display(), crt.display()),
-            );
-        } else if !exists("key") {
-            let key = file.with_extension("key");
-            report.problem(
-                file,
-                format!("its key is missing: {}", key.display()),
-                "docker refuses to connect with half a pair: put the key there, or remove it"
-                    .to_owned(),
-            );
-        }
+        judge_cert(file, report);
     } else if is(file, "key") && !exists("cert") {
         let cert = file.with_extension("cert");
         let hint = if exists("crt") {
-            "a client's certificate ends in .cert, not in .crt: rename it; the key of a CA or a \
-             site does not belong here at all"
+            "a client's certificate ends in .cert, not in .crt: rename it; the key of a CA or a site does not belong here at all"
         } else {
-            "docker refuses to connect with half a pair: put the certificate there, or remove it"
+            "put the certificate there, or remove the key: clients refuse to connect with half a pair"
         };
-        report.problem(
+        report.obstacle(
             file,
             format!("its certificate is missing: {}", cert.display()),
             hint.to_owned(),
@@ -179,30 +165,70 @@ fn judge(file: &Path, report: &mut StoreReport) {
     }
 }
 
+/// A client's certificate, or a CA that somebody named like one.
+fn judge_cert(file: &Path, report: &mut StoreReport) {
+    let key = file.with_extension("key");
+    let is_ca = Certificate::read_first(file).is_ok_and(|cert| cert.is_ca());
+    let (what, hint) = if is_ca {
+        let crt = file.with_extension("crt");
+        (
+            "it is a CA, but *.cert is taken for a client's certificate".to_owned(),
+            format!("rename it: mv {} {}", file.display(), crt.display()),
+        )
+    } else if key.is_file() {
+        return;
+    } else {
+        (
+            format!("its key is missing: {}", key.display()),
+            "put the key there, or remove it: clients refuse to connect with half a pair"
+                .to_owned(),
+        )
+    };
+    if key.is_file() {
+        report.problem(file, what, hint);
+    } else {
+        report.obstacle(file, what, hint);
+    }
+}
+
 /// The same host with another port, or without one: a frequent slip.
-fn look_beside(client: &Directory, site: &Site, report: &mut StoreReport) {
-    let directory = client.path.join("certs.d");
-    let Ok(entries) = fs::read_dir(&directory) else {
+fn look_beside(client: &Path, site: &Site, report: &mut StoreReport) {
+    let Ok(entries) = fs::read_dir(client.join("certs.d")) else {
         return;
     };
-    for entry in entries.filter_map(Result::ok) {
-        let name = entry.file_name();
-        let Some(other) = name.to_str().and_then(|name| Site::parse(name).ok()) else {
+    let mut others: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    others.sort();
+    for path in others {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(other) = name.and_then(|name| Site::parse(name).ok()) else {
             continue;
         };
-        if other.host() == site.host() && other.port() != site.port() {
+        let is_beside = other.host() == site.host() && other.port() != site.port();
+        let has_cas = |path: &Path| {
+            files(path)
+                .unwrap_or_default()
+                .iter()
+                .any(|file| is(file, "crt"))
+        };
+        if is_beside && has_cas(&path) {
             let right = of_site(client, site);
             report.problem(
-                &entry.path(),
+                &path,
                 format!("it is for {other}, and counts for that alone, not for {site}"),
                 format!(
-                    "copy it: cp -r {} {}",
-                    entry.path().display(),
+                    "copy it: mkdir -p {1} && cp {0}/*.crt {1}",
+                    path.display(),
                     right.display()
                 ),
             );
         }
     }
+}
+
+fn is_ours(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == OURS)
 }
 
 fn is(file: &Path, extension: &str) -> bool {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tidegate_failure::Explain;
 
+use super::plan;
+use super::site::Site;
 use crate::inspect::Certificate;
 
 /// A place in which a client looks for the CAs of registries.
@@ -39,7 +41,8 @@ pub struct UnknownStore {
 
 impl Explain for UnknownStore {}
 
-/// What a store holds for a registry.
+/// What a store holds for a registry. Every client here trusts, besides, what
+/// the system's store trusts.
 #[derive(Debug, Clone)]
 pub struct StoreReport {
     /// The store.
@@ -70,6 +73,8 @@ pub struct Problem {
     pub what: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether the client cannot connect at all because of it.
+    pub blocks: bool,
 }
 
 impl Store {
@@ -176,6 +181,12 @@ impl StoreReport {
             .any(|anchor| anchor.certificate == *certificate)
     }
 
+    /// Whether an anchor was put there for this registry, rather than for
+    /// everything that the system speaks to.
+    pub(crate) fn is_for(&self, anchor: &Anchor, site: &Site) -> bool {
+        self.store != Store::System || super::system::is_ours(&anchor.path, site)
+    }
+
     pub(super) fn problem(
         &mut self,
         path: &Path,
@@ -186,7 +197,34 @@ impl StoreReport {
             path: path.to_owned(),
             what: what.into(),
             hint: hint.into(),
+            blocks: false,
         });
+    }
+
+    /// A problem that keeps the client from connecting at all.
+    pub(super) fn obstacle(
+        &mut self,
+        path: &Path,
+        what: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) {
+        self.problem(path, what, hint);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.blocks = true;
+        }
+    }
+
+    /// The text of a file that may be missing. What keeps it from being read is
+    /// noted.
+    pub(super) fn text(&mut self, path: &Path) -> Option<String> {
+        match plan::read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let hint = error.hint();
+                self.problem(path, format!("it cannot be looked at: {error}"), hint);
+                None
+            }
+        }
     }
 
     /// Takes what a file of CAs holds, or says why it holds none.

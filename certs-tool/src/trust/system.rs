@@ -55,10 +55,8 @@ pub(super) fn install(
     let kind = kind(machine).ok_or_else(|| unknown(machine))?;
     let mut plan = Plan::default();
     plan.write(&file(machine, kind, site), authority.to_pem())?;
-    take_up(machine, kind, &mut plan);
-    // Written by an earlier run that did not come to the second step.
-    if plan.is_empty() && machine.is_this() && !bundled(machine, kind, authority) {
-        plan.write_again(&file(machine, kind, site), authority.to_pem());
+    // An earlier run may not have come to the second step.
+    if !plan.is_empty() || !bundled(machine, kind, authority) {
         take_up(machine, kind, &mut plan);
     }
     Ok(plan)
@@ -68,7 +66,9 @@ pub(super) fn remove(machine: &Machine, site: &Site) -> Result<Plan, TrustError>
     let mut plan = Plan::default();
     if let Some(kind) = kind(machine) {
         plan.remove(&file(machine, kind, site));
-        take_up(machine, kind, &mut plan);
+        if !plan.is_empty() {
+            take_up(machine, kind, &mut plan);
+        }
     }
     Ok(plan)
 }
@@ -77,16 +77,24 @@ pub(super) fn inspect(machine: &Machine, report: &mut StoreReport) {
     let Some(kind) = kind(machine) else { return };
     let bundle = machine.at(kind.bundle);
     // The public CAs of a bundle are not ours to judge.
-    let bundled = Certificate::read(&bundle).unwrap_or_default();
-    let directory = machine.at(kind.directory);
-    for file in files(&directory) {
-        let Ok(certificates) = Certificate::read(&file) else {
-            continue;
-        };
-        if !certificates
-            .iter()
-            .all(|certificate| bundled.contains(certificate))
-        {
+    let mut bundled: Vec<Anchor> = Certificate::read_readable(&bundle)
+        .into_iter()
+        .map(|certificate| Anchor {
+            path: bundle.clone(),
+            certificate,
+        })
+        .collect();
+    for file in files(&machine.at(kind.directory)) {
+        let added = Certificate::read_readable(&file);
+        let mut missing = false;
+        for certificate in added {
+            match bundled.iter_mut().find(|a| a.certificate == certificate) {
+                // Named by the file in which somebody put it there.
+                Some(anchor) => anchor.path.clone_from(&file),
+                None => missing = true,
+            }
+        }
+        if missing {
             report.problem(
                 &file,
                 format!("it is not in {} yet", bundle.display()),
@@ -94,12 +102,13 @@ pub(super) fn inspect(machine: &Machine, report: &mut StoreReport) {
             );
         }
     }
-    report
-        .anchors
-        .extend(bundled.into_iter().map(|certificate| Anchor {
-            path: bundle.clone(),
-            certificate,
-        }));
+    report.anchors = bundled;
+}
+
+/// Whether a file is the one that [`install`] writes for a registry.
+pub(super) fn is_ours(path: &Path, site: &Site) -> bool {
+    path.file_name()
+        .is_some_and(|name| *name == *file_name(site))
 }
 
 fn kind(machine: &Machine) -> Option<&'static Kind> {
@@ -113,17 +122,22 @@ fn kind(machine: &Machine) -> Option<&'static Kind> {
 }
 
 fn file(machine: &Machine, kind: &Kind, site: &Site) -> PathBuf {
-    let name = format!("tidegate-{}.crt", site.file_name());
-    machine.at(kind.directory).join(name)
+    machine.at(kind.directory).join(file_name(site))
+}
+
+fn file_name(site: &Site) -> String {
+    format!("tidegate-{}.crt", site.file_name())
 }
 
 /// The programs of another root are not run: it may be of another processor.
 fn take_up(machine: &Machine, kind: &Kind, plan: &mut Plan) {
-    if plan.is_empty() {
-        return;
-    }
     if machine.is_this() {
-        plan.command = Some(kind.command.iter().map(ToString::to_string).collect());
+        let mut command: Vec<String> = kind.command.iter().map(ToString::to_string).collect();
+        // A user who has become root may have a PATH without it.
+        if let Some(program) = machine.program(kind.command[0]) {
+            command[0] = program.display().to_string();
+        }
+        plan.command = Some(command);
     } else {
         plan.notes
             .push(format!("run {} in it", kind.command.join(" ")));
@@ -131,7 +145,7 @@ fn take_up(machine: &Machine, kind: &Kind, plan: &mut Plan) {
 }
 
 fn bundled(machine: &Machine, kind: &Kind, authority: &Authority) -> bool {
-    let bundle = Certificate::read(&machine.at(kind.bundle)).unwrap_or_default();
+    let bundle = Certificate::read_readable(&machine.at(kind.bundle));
     authority
         .certificates()
         .iter()

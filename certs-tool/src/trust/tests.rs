@@ -1,10 +1,13 @@
+mod containerd;
+mod merging;
+mod mistakes;
+mod users;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use proptest::prelude::*;
 use tempfile::TempDir;
-use tidegate_failure::Explain as _;
 
 use super::*;
 use crate::{Ca, CaOptions, HostName, SiteOptions, make_ca};
@@ -85,7 +88,7 @@ impl Lab {
         problems.iter().map(|p| format!("{}\n", p.what)).collect()
     }
 
-    /// Every file with its content.
+    /// Every file with its content, and every directory.
     fn tree(&self) -> BTreeMap<PathBuf, String> {
         let mut files = BTreeMap::new();
         let mut directories = vec![self.root.path().to_owned()];
@@ -93,6 +96,7 @@ impl Lab {
             for entry in fs::read_dir(&directory).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
+                    files.insert(path.clone(), "(a directory)".to_owned());
                     directories.push(path);
                 } else {
                     let content = fs::read_to_string(&path).unwrap();
@@ -133,7 +137,6 @@ fn installing_twice_changes_nothing_and_removing_leaves_what_was_there() {
     assert_eq!(lab.machine().stores(), WRITABLE);
     let before = lab.tree();
     for store in WRITABLE {
-        assert!(!lab.report(store).trusts(lab.ca.certificate()));
         assert!(!lab.install(store).unwrap().is_empty(), "{store}");
         if store != Store::System {
             assert!(lab.report(store).trusts(lab.ca.certificate()), "{store}");
@@ -145,9 +148,11 @@ fn installing_twice_changes_nothing_and_removing_leaves_what_was_there() {
     }
     assert_eq!(lab.tree(), installed);
     for store in WRITABLE {
-        lab.remove(store).unwrap();
-        assert!(!lab.report(store).trusts(lab.ca.certificate()), "{store}");
+        assert!(!lab.remove(store).unwrap().is_empty(), "{store}");
         assert!(lab.remove(store).unwrap().is_empty(), "{store}");
+    }
+    for store in WRITABLE {
+        assert!(!lab.report(store).trusts(lab.ca.certificate()), "{store}");
     }
     assert_eq!(lab.tree(), before);
 }
@@ -184,253 +189,6 @@ fn who_trusts_it_already_is_left_alone() {
     assert!(lab.install(Store::Docker).unwrap().is_empty());
     assert!(lab.remove(Store::Docker).unwrap().is_empty());
     assert!(lab.report(Store::Docker).trusts(lab.ca.certificate()));
-}
-
-#[test]
-fn hosts_toml_says_what_containerd_reads() {
-    let lab = Lab::new();
-    lab.install(Store::Containerd).unwrap();
-    let hosts: toml::Table = lab.read(HOSTS).parse().unwrap();
-    assert_eq!(hosts["server"].as_str(), Some("https://reg.lan:5043"));
-    let host = &hosts["host"]["https://reg.lan:5043"];
-    let ca = "/etc/containerd/certs.d/reg.lan:5043/tidegate-ca.crt";
-    assert_eq!(host["ca"].as_str(), Some(ca));
-    let can = ["pull", "resolve", "push"].map(toml::Value::from);
-    assert_eq!(host["capabilities"].as_array().unwrap(), &can);
-    assert!(lab.at(&ca[1..]).is_file());
-}
-
-#[test]
-fn a_foreign_hosts_toml_keeps_all_it_says() {
-    for (theirs, key) in [
-        ("# c\nserver = \"https://reg.lan:5043\" # d\n", None),
-        (
-            "[host.\"https://reg.lan:5043\"]\n  ca = \"/x.crt\" # c\n  skip_verify = true\n",
-            Some("https://reg.lan:5043"),
-        ),
-        (
-            "[host.\"https://mirror\"]\n  capabilities = [\"pull\"]\n",
-            None,
-        ),
-    ] {
-        let lab = Lab::new();
-        lab.write(HOSTS, theirs);
-        lab.install(Store::Containerd).unwrap();
-        let text = lab.read(HOSTS);
-        let hosts: toml::Table = text.parse().unwrap();
-        let cas = match key {
-            Some(key) => &hosts["host"][key]["ca"],
-            None => &hosts["ca"],
-        };
-        let ours = "/etc/containerd/certs.d/reg.lan:5043/tidegate-ca.crt";
-        assert!(
-            cas.as_array()
-                .unwrap()
-                .iter()
-                .any(|ca| ca.as_str() == Some(ours)),
-            "{text}"
-        );
-        assert!(lab.report(Store::Containerd).trusts(lab.ca.certificate()));
-        lab.remove(Store::Containerd).unwrap();
-        let after: toml::Table = lab.read(HOSTS).parse().unwrap();
-        let before: toml::Table = theirs
-            .replace("\"/x.crt\"", "[\"/x.crt\"]")
-            .parse()
-            .unwrap();
-        assert_eq!(after, before);
-    }
-}
-
-#[test]
-fn containerd_is_told_to_look_where_it_does_not() {
-    let lab = Lab::new();
-    assert!(lab.install(Store::Containerd).unwrap().notes[0].contains("io.containerd.grpc.v1.cri"));
-    lab.write("etc/containerd/config.toml", "version = 3\n");
-    let note = lab.install(Store::Containerd).unwrap().notes.remove(0);
-    assert!(note.contains("io.containerd.cri.v1.images"), "{note}");
-    assert!(
-        lab.problems(Store::Containerd)
-            .contains("does not name /etc/containerd/certs.d")
-    );
-    for plugin in ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"] {
-        let set = format!(
-            "version = 2\n[plugins.\"{plugin}\".registry]\nconfig_path = \"/etc/x:/etc/containerd/certs.d\"\n"
-        );
-        lab.write("etc/containerd/config.toml", &set);
-        assert_eq!(
-            lab.install(Store::Containerd).unwrap().notes,
-            [] as [String; 0]
-        );
-        assert_eq!(lab.problems(Store::Containerd), "");
-    }
-}
-
-#[test]
-fn the_spelling_without_a_colon_counts_where_it_is_used() {
-    let lab = Lab::new();
-    let spelled = "etc/containerd/certs.d/reg.lan_5043_";
-    fs::create_dir_all(lab.at(spelled)).unwrap();
-    lab.install(Store::Containerd).unwrap();
-    assert!(lab.at(spelled).join("hosts.toml").is_file());
-}
-
-#[test]
-fn buildkitd_toml_says_what_buildkit_reads() {
-    let lab = Lab::new();
-    lab.write(
-        BUILDKITD,
-        "# a\n[registry.\"docker.io\"]\n  mirrors = [\"m\"] # b\n",
-    );
-    lab.install(Store::Buildkit).unwrap();
-    let text = lab.read(BUILDKITD);
-    assert!(
-        text.starts_with("# a\n[registry.\"docker.io\"]\n  mirrors = [\"m\"] # b\n"),
-        "{text}"
-    );
-    let settings: toml::Table = text.parse().unwrap();
-    let ours = "/etc/buildkit/certs/reg.lan:5043/tidegate-ca.crt";
-    assert_eq!(
-        settings["registry"]["reg.lan:5043"]["ca"][0].as_str(),
-        Some(ours)
-    );
-    assert!(lab.at(&ours[1..]).is_file());
-}
-
-#[test]
-fn files_that_cannot_be_merged_with_certainty_stay() {
-    let theirs = "configs:\n  \"reg.lan:5043\":\n    tls:\n      ca_file: /theirs\n";
-    for (store, path, content, part) in [
-        (Store::Buildkit, BUILDKITD, "registry = 1\n", "is no table"),
-        (Store::Buildkit, BUILDKITD, "a = [\n", "not TOML"),
-        (Store::Containerd, HOSTS, "ca = 1\n", "unknown here"),
-        (Store::Containerd, HOSTS, "= 1\n", "not TOML"),
-        (
-            Store::K3s,
-            REGISTRIES,
-            "configs: {\"a\": {}}\n",
-            "in one line",
-        ),
-        (
-            Store::K3s,
-            REGISTRIES,
-            theirs,
-            "has an entry for reg.lan:5043",
-        ),
-        (Store::K3s, REGISTRIES, "a: [\n", "not YAML"),
-        (Store::K3s, REGISTRIES, "- 1\n- 2\n", "with certainty"),
-    ] {
-        let lab = Lab::new();
-        lab.write(path, content);
-        let before = lab.tree();
-        let error = lab.install(store).unwrap_err();
-        assert!(error.to_string().contains(part), "{content}: {error}");
-        assert!(error.hint().is_some());
-        assert_eq!(lab.tree(), before, "{content}");
-    }
-}
-
-#[test]
-fn an_entry_of_k3s_that_somebody_changed_is_not_removed() {
-    let lab = Lab::new();
-    lab.install(Store::K3s).unwrap();
-    let changed = lab.read(REGISTRIES) + "      insecure_skip_verify: true\n";
-    lab.write(REGISTRIES, &changed);
-    let error = lab.remove(Store::K3s).unwrap_err();
-    assert!(
-        error.to_string().contains("somebody has changed"),
-        "{error}"
-    );
-    assert_eq!(lab.read(REGISTRIES), changed);
-    assert!(lab.problems(Store::K3s).contains("insecure_skip_verify"));
-}
-
-#[test]
-fn the_usual_mistakes_in_certs_d_are_named() {
-    let pem = make_ca(&CaOptions::default())
-        .unwrap()
-        .certificate_pem()
-        .to_owned();
-    for (file, content, part) in [
-        (
-            "reg.lan:5043/ca.cert",
-            pem.as_str(),
-            "*.cert is taken for a client's certificate",
-        ),
-        ("reg.lan:5043/client.cert", "x", "its key is missing"),
-        ("reg.lan:5043/client.key", "x", "its certificate is missing"),
-        ("reg.lan:5043/ca.pem", &pem, "it is not read"),
-        ("reg.lan:5043/ca.crt", "", "an empty file"),
-        (
-            "reg.lan:5043/ca.crt",
-            "0\u{3}",
-            "expected a certificate in PEM",
-        ),
-        (
-            "reg.lan/ca.crt",
-            &pem,
-            "it is for reg.lan, and counts for that alone",
-        ),
-        ("reg.lan:443/ca.crt", &pem, "it is for reg.lan:443"),
-    ] {
-        for (store, base) in [(Store::Docker, "docker"), (Store::Containers, "containers")] {
-            let lab = Lab::new();
-            lab.write(&format!("etc/{base}/certs.d/{file}"), content);
-            let problems = lab.problems(store);
-            assert!(problems.contains(part), "{file}: {problems}");
-        }
-    }
-    let lab = Lab::new();
-    let names = vec![HostName::parse("reg.lan").unwrap()];
-    let leaf = lab.ca.issue(&SiteOptions::new(names)).unwrap();
-    lab.write(
-        "etc/docker/certs.d/reg.lan:5043/site.crt",
-        &leaf.pair.certificate,
-    );
-    assert!(
-        lab.problems(Store::Docker)
-            .contains("not a CA's certificate")
-    );
-}
-
-#[test]
-fn where_nothing_is_verified_that_is_said() {
-    let lab = Lab::new();
-    lab.write(
-        "etc/docker/daemon.json",
-        "{\"insecure-registries\": [\"reg.lan:5043\"]}",
-    );
-    let conf = "[[registry]]\nlocation = \"reg.lan:5043\"\ninsecure = true\n";
-    lab.write("etc/containers/registries.conf", conf);
-    lab.write(BUILDKITD, "[registry.\"reg.lan:5043\"]\ninsecure = true\n");
-    lab.write(HOSTS, "skip_verify = true\n");
-    for store in [
-        Store::Docker,
-        Store::Containers,
-        Store::Buildkit,
-        Store::Containerd,
-    ] {
-        assert!(
-            lab.problems(store)
-                .contains("nobody's certificate is checked"),
-            "{store}"
-        );
-    }
-    lab.write("etc/docker/daemon.json", "{");
-    assert!(lab.problems(Store::Docker).contains("not JSON"));
-}
-
-#[test]
-fn the_systems_bundle_has_to_be_made_anew() {
-    let lab = Lab::new();
-    let plan = lab.install(Store::System).unwrap();
-    assert_eq!(plan.command, None, "another root's programs are not run");
-    assert!(lab.problems(Store::System).contains("is not in"));
-    lab.write(
-        "etc/ssl/certs/ca-certificates.crt",
-        lab.ca.certificate_pem(),
-    );
-    assert!(lab.report(Store::System).trusts(lab.ca.certificate()));
-    assert_eq!(lab.problems(Store::System), "");
 }
 
 #[test]
@@ -472,63 +230,4 @@ fn families_are_known_by_the_names_of_their_programs() {
             .to_string()
             .contains("docker, containerd")
     );
-}
-
-/// Keys, tables and comments of somebody else.
-fn foreign_toml() -> impl Strategy<Value = String> {
-    let line = prop_oneof![
-        "[a-z]{3,6}z = [0-9]{1,3} # [a-z ]{0,8}",
-        "# [a-z ]{0,10}",
-        Just(String::new()),
-    ];
-    let host = "[a-z]{1,5}\\.lan";
-    let table = (host, proptest::collection::vec(line.clone(), 0..3))
-        .prop_map(|(host, lines)| format!("[registry.\"{host}\"]\n{}", lines.join("\n")));
-    (
-        proptest::collection::vec(line, 0..4),
-        proptest::option::of(table),
-    )
-        .prop_map(|(lines, table)| lines.join("\n") + "\n" + &table.unwrap_or_default() + "\n")
-        .prop_filter("valid", |text| text.parse::<toml::Table>().is_ok())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn merging_keeps_every_foreign_line_of_toml(theirs in foreign_toml()) {
-        let lab = Lab::new();
-        lab.write(BUILDKITD, &theirs);
-        lab.install(Store::Buildkit).unwrap();
-        let merged = lab.read(BUILDKITD);
-        for line in theirs.lines() {
-            prop_assert!(merged.lines().any(|found| found == line), "{line:?} is not in\n{merged}");
-        }
-        lab.remove(Store::Buildkit).unwrap();
-        if lab.at(BUILDKITD).exists() {
-            let left = lab.read(BUILDKITD);
-            prop_assert_eq!(left.trim_end(), theirs.trim_end());
-        } else {
-            prop_assert!(theirs.trim().is_empty());
-        }
-    }
-
-    #[test]
-    fn merging_yaml_keeps_every_foreign_line_or_refuses(
-        theirs in "(# [a-z ]{0,5}\n)?(mirrors:\n  a:\n    endpoint: [\"b\"]\n)?(configs:( # c)?\n)?( {2}\"[a-z]{2}\\.lan\":\n    auth: \\{username: u\\}\n)?(  # d\n)?"
-    ) {
-        let lab = Lab::new();
-        lab.write(REGISTRIES, &theirs);
-        if lab.install(Store::K3s).is_err() {
-            prop_assert_eq!(lab.read(REGISTRIES), theirs);
-            return Ok(());
-        }
-        prop_assert!(lab.report(Store::K3s).trusts(lab.ca.certificate()));
-        let merged = lab.read(REGISTRIES);
-        for line in theirs.lines() {
-            prop_assert!(merged.lines().any(|found| found == line), "{line:?} is not in\n{merged}");
-        }
-        lab.remove(Store::K3s).unwrap();
-        prop_assert!(!lab.report(Store::K3s).trusts(lab.ca.certificate()));
-    }
 }
