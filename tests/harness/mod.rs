@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A `tidegate up` in the making.
 pub struct Up {
     dir: Directory,
+    listen: String,
     args: Vec<String>,
     config: Vec<(String, String)>,
 }
@@ -46,6 +47,7 @@ enum Directory {
 pub fn up() -> Up {
     Up {
         dir: Directory::Fresh(tempfile::tempdir().expect("a temporary directory")),
+        listen: "127.0.0.1:0".to_owned(),
         args: vec![],
         config: vec![],
     }
@@ -55,6 +57,12 @@ impl Up {
     /// Serves a directory that an earlier `up` has made.
     pub fn in_dir(mut self, dir: &Path) -> Self {
         self.dir = Directory::Existing(dir.to_owned());
+        self
+    }
+
+    /// Listens there, rather than on a free port of 127.0.0.1.
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = address.to_owned();
         self
     }
 
@@ -75,7 +83,7 @@ impl Up {
         if !self.config.is_empty() {
             let path = self.dir.path().join("tidegate.toml");
             if !path.exists() {
-                Tidegate::spawn(self.dir.path(), &self.args).stop();
+                Tidegate::spawn(self.dir.path(), &self.listen, &self.args).stop();
             }
             let mut text = fs_err::read_to_string(&path).expect("the file that up wrote");
             for (from, to) in &self.config {
@@ -87,7 +95,7 @@ impl Up {
             }
             fs_err::write(&path, text).expect("tidegate.toml is ours to edit");
         }
-        let mut tidegate = Tidegate::spawn(self.dir.path(), &self.args);
+        let mut tidegate = Tidegate::spawn(self.dir.path(), &self.listen, &self.args);
         if let Directory::Fresh(dir) = self.dir {
             tidegate.owned_dir = Some(dir);
         }
@@ -117,12 +125,12 @@ pub struct Tidegate {
 }
 
 impl Tidegate {
-    fn spawn(dir: &Path, args: &[String]) -> Self {
+    fn spawn(dir: &Path, listen: &str, args: &[String]) -> Self {
         let mut command = tidegate();
         command.arg("up").arg("--dir").arg(dir);
         // A file that is there already says where to listen.
         if !dir.join("tidegate.toml").exists() {
-            command.args(["--listen", "127.0.0.1:0"]);
+            command.args(["--listen", listen]);
         }
         command
             .args(["--user", USER, "--password-stdin"])

@@ -13,8 +13,10 @@ mod archive;
 mod bootstrap;
 mod docker;
 mod docker_registry;
+mod room;
 mod skopeo;
 mod tls;
+mod trust;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -44,13 +44,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
 
 const TEST: [&str; 4] = ["test", "--workspace", "--test", "real_clients"];
 
-const PROGRAMS: [Program; 11] = [
+const PROGRAMS: [Program; 13] = [
     Program::in_debian("docker", &["docker.io"]),
     Program::in_debian("dockerd", &["docker.io"]),
     Program::in_debian("containerd", &["containerd"]),
     Program::in_debian("runc", &["runc"]),
     Program::in_debian("skopeo", &["skopeo"]),
     Program::in_debian("podman", &["podman"]),
+    Program::in_debian("ip", &["iproute2"]),
+    Program::in_debian("update-ca-certificates", &["ca-certificates"]),
     Program::in_debian("docker-registry", &["docker-registry"]),
     Program::in_debian("nginx", &["nginx-light"]),
     Program::in_debian("htpasswd", &["apache2-utils"]),
