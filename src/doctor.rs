@@ -16,6 +16,7 @@ mod trouble;
 mod trust;
 mod verify;
 
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use certs_tool::trust::{Machine, Site};
@@ -147,21 +148,25 @@ fn plan(arguments: Arguments) -> Result<Plan, Failure> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the command's output")]
 fn print(report: &Report, json: bool) -> Result<(), Failure> {
-    if json {
-        let text = serde_json::to_string_pretty(report).map_err(|e| Failure::of(&e, None))?;
-        println!("{text}");
-        return Ok(());
-    }
-    print!("{report}");
-    match (report.ok, report.push_tried) {
-        (false, _) => {}
-        (true, true) => println!("{}: a push works", report.registry),
-        (true, false) => println!(
-            "{}: nothing wrong was found; pushing was not tried\nhint: --user NAME tries it",
-            report.registry
+    let mut text = if json {
+        serde_json::to_string_pretty(report).map_err(|e| Failure::of(&e, None))?
+    } else {
+        report.to_string()
+    };
+    let registry = &report.registry;
+    text.push_str(&match (json, report.ok, report.push_tried) {
+        (true, ..) => "\n".to_owned(),
+        (false, false, _) => String::new(),
+        (false, true, true) => format!("{registry}: a push works\n"),
+        (false, true, false) => format!(
+            "{registry}: nothing wrong was found; pushing was not tried\n\
+             hint: --user NAME tries it\n"
         ),
+    });
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Who closes the pipe, as `head` does, has read enough.
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::of(&e, None)),
+        _ => Ok(()),
     }
-    Ok(())
 }

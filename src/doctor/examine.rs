@@ -67,10 +67,10 @@ struct Registry {
 
 impl<'a> Examination<'a> {
     async fn steps(&mut self) -> Result<(), End> {
-        let address = self.reach().await?;
-        let session = self.shake_hands(address).await?;
+        let addresses = self.reach().await?;
+        let session = self.shake_hands(&addresses).await?;
         let trusted = self.judge_certificates(&session.seen);
-        let mut registry = Box::pin(self.ask_base(address, session, trusted)).await?;
+        let mut registry = Box::pin(self.ask_base(session, trusted)).await?;
         let access = self.judge_access(&registry.answer).await;
         self.idle(&mut registry.client).await;
         let headers = self.log_in(&mut registry, &access).await?;
@@ -86,8 +86,8 @@ impl<'a> Examination<'a> {
         Ok(())
     }
 
-    /// An address that accepts connections.
-    async fn reach(&mut self) -> Result<SocketAddr, End> {
+    /// The addresses that accept connections; at least one.
+    async fn reach(&mut self) -> Result<Vec<SocketAddr>, End> {
         let found = reach::resolve(self.host(), self.port()).await;
         self.report.say(reach::judge_name(self.host(), &found));
         let addresses = found.unwrap_or_default();
@@ -97,18 +97,33 @@ impl<'a> Examination<'a> {
         let attempts = reach::try_each(&addresses).await;
         self.report
             .say(reach::judge_port(&attempts, self.plan.site.port()));
-        attempts
+        let open: Vec<_> = attempts
             .into_iter()
-            .find(|attempt| attempt.outcome.is_ok())
+            .filter(|attempt| attempt.outcome.is_ok())
             .map(|attempt| attempt.address)
-            .ok_or(End("there is no connection"))
+            .collect();
+        if open.is_empty() {
+            return Err(End("there is no connection"));
+        }
+        Ok(open)
     }
 
-    async fn shake_hands(&mut self, address: SocketAddr) -> Result<Session, End> {
-        let shaken = handshake::shake_hands(address, self.host(), Offer::Both).await;
-        let seen = shaken.as_ref().map(|session| &session.seen);
-        self.report.say(trouble::judge(seen));
-        shaken.map_err(|_| End("there is no TLS"))
+    /// With the first of the addresses; the others should show the same.
+    async fn shake_hands(&mut self, addresses: &[SocketAddr]) -> Result<Session, End> {
+        let mut handshakes = vec![];
+        for address in addresses {
+            handshakes.push(handshake::shake_hands(*address, self.host(), Offer::Both).await);
+        }
+        let seen: Vec<_> = addresses
+            .iter()
+            .zip(&handshakes)
+            .map(|(address, shaken)| (*address, shaken.as_ref().map(|session| &session.seen)))
+            .collect();
+        self.report.say(trouble::judge(&seen));
+        handshakes
+            .into_iter()
+            .find_map(Result::ok)
+            .ok_or(End("there is no TLS"))
     }
 
     /// Whether the server is trusted, by the one who asks or by somebody here.
@@ -149,14 +164,9 @@ impl<'a> Examination<'a> {
 
     /// Asks `/v2/`, over HTTP/2 if that is offered, else or after that over
     /// HTTP/1.1.
-    async fn ask_base(
-        &mut self,
-        address: SocketAddr,
-        session: Session,
-        trusted: bool,
-    ) -> Result<Registry, End> {
-        let seen = session.seen.clone();
-        let mut asked = self.ask_over(address, Offer::Both, session).await;
+    async fn ask_base(&mut self, session: Session, trusted: bool) -> Result<Registry, End> {
+        let (address, seen) = (session.address, session.seen.clone());
+        let mut asked = self.ask_over(Offer::Both, session).await;
         let first = asked.as_ref().map(|(_, answer)| answer);
         self.report.say(api::judge_http2(seen.http2, first));
         if seen.http2
@@ -164,7 +174,7 @@ impl<'a> Examination<'a> {
             && let Ok(session) = handshake::shake_hands(address, self.host(), Offer::Http1).await
             && session.seen.chain == seen.chain
         {
-            asked = self.ask_over(address, Offer::Http1, session).await;
+            asked = self.ask_over(Offer::Http1, session).await;
         }
         let answer = asked.as_ref().map(|(_, answer)| answer);
         self.report.say(api::judge(answer, seen.asks_for_client));
@@ -187,14 +197,9 @@ impl<'a> Examination<'a> {
         })
     }
 
-    async fn ask_over(
-        &self,
-        address: SocketAddr,
-        offer: Offer,
-        session: Session,
-    ) -> Result<(Client, Answer), NoAnswer> {
+    async fn ask_over(&self, offer: Offer, session: Session) -> Result<(Client, Answer), NoAnswer> {
         let peer = Peer {
-            address,
+            address: session.address,
             host: self.host().clone(),
             authority: self.plan.site.to_string(),
         };
@@ -229,19 +234,17 @@ impl<'a> Examination<'a> {
     /// The headers that let a push through.
     async fn log_in(&mut self, registry: &mut Registry, access: &Access) -> Result<HeaderMap, End> {
         if !self.plan.push {
-            return Err(End("not tried: there is no --user"));
+            return Err(End("without --user, pushing is not tried"));
         }
         let Some(credentials) = &self.plan.credentials else {
             return match access {
                 Access::Open => Ok(HeaderMap::new()),
-                _ => Err(End(
-                    "not tried: the registry wants a password, and there is no --user",
-                )),
+                _ => Err(End("the registry wants a password, and there is no --user")),
             };
         };
         let secret = match access {
             Access::Closed => {
-                return Err(End("not tried: there is no way to log in"));
+                return Err(End("there is no way to log in"));
             }
             Access::Open => {
                 self.report.say(Check::skipped(
@@ -252,7 +255,7 @@ impl<'a> Examination<'a> {
             }
             Access::Basic | Access::Bearer(_) if !registry.trusted => {
                 return Err(End(
-                    "not tried: nobody here trusts the server, so no password is sent to it (--insecure sends it)",
+                    "nobody here trusts the server, so no password is sent to it (--insecure sends it)",
                 ));
             }
             Access::Basic => credentials.basic(),
@@ -263,7 +266,7 @@ impl<'a> Examination<'a> {
         let failed = check.failed();
         self.report.say(check);
         if failed {
-            return Err(End("not tried: the password is not accepted"));
+            return Err(End("the password is not accepted"));
         }
         Ok(secret)
     }
@@ -280,7 +283,7 @@ impl<'a> Examination<'a> {
             None => {
                 self.report
                     .say(auth::judge_no_token(&credentials.user, asked.as_ref()));
-                Err(End("not tried: there is no token"))
+                Err(End("there is no token"))
             }
         }
     }

@@ -31,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection whose handshake is done, by a server that may be anybody: the
 /// chain is yet to be judged.
 pub(super) struct Session {
-    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) address: SocketAddr,
+    pub(super) stream: Box<TlsStream<TcpStream>>,
     pub(super) seen: Seen,
 }
 
@@ -71,14 +72,14 @@ pub(super) async fn shake_hands(
     let config = config(&observer, offer)?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(server_name(host)?, socket);
     match timeout(PATIENCE, handshake).await {
-        Ok(Ok(stream)) => Ok(Session::new(stream, &observer)),
+        Ok(Ok(stream)) => Ok(Session::new(address, stream, &observer)),
         Ok(Err(error)) => Err(name(&error, address, host).await),
         Err(_) => Err(speaks(address, host).await.unwrap_or(Trouble::Silence)),
     }
 }
 
 impl Session {
-    fn new(stream: TlsStream<TcpStream>, observer: &Observer) -> Self {
+    fn new(address: SocketAddr, stream: TlsStream<TcpStream>, observer: &Observer) -> Self {
         let tls = stream.get_ref().1;
         let seen = Seen {
             chain: tls
@@ -95,7 +96,11 @@ impl Session {
             },
             http2: tls.alpn_protocol() == Some(b"h2"),
         };
-        Self { stream, seen }
+        Self {
+            address,
+            stream: Box::new(stream),
+            seen,
+        }
     }
 }
 

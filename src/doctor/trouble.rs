@@ -1,6 +1,7 @@
 //! How a handshake went, in words.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use rustls::AlertDescription;
 
@@ -54,22 +55,46 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Judges the handshake.
-pub(super) fn judge(seen: Result<&Seen, &Trouble>) -> Check {
+/// What each address of a server has shown.
+type Shown<'a> = (SocketAddr, Result<&'a Seen, &'a Trouble>);
+
+/// Judges the handshakes, one with each address.
+pub(super) fn judge(shown: &[Shown<'_>]) -> Check {
     const TLS: Subject = Subject::Tls;
-    match seen {
-        Ok(seen) if seen.asks_for_client => Check::warn(
-            TLS,
-            format!("{}; the server asks for a certificate of the client", seen.version),
-        )
-        .hint("docker looks for client.cert and client.key in /etc/docker/certs.d/HOST:PORT; this command has none to show"),
-        Ok(seen) => Check::ok(TLS, seen.version),
-        Err(trouble) => {
-            let (text, hint) = explain(trouble);
-            Check::fail(TLS, text).hint(hint)
+    let Some((first, seen)) = shown.iter().find_map(|(a, s)| Some((a, s.as_ref().ok()?))) else {
+        let trouble = shown.iter().find_map(|(_, s)| s.as_ref().err());
+        let (text, hint) = explain(trouble.unwrap_or(&&Trouble::Silence));
+        return Check::fail(TLS, text).hint(hint);
+    };
+    for (address, other) in shown {
+        match other {
+            Err(trouble) => {
+                let text = format!("{} at {first}, but at {address} {trouble}", seen.version);
+                return Check::warn(TLS, text).hint(explain(trouble).1);
+            }
+            Ok(other) if other.chain != seen.chain => {
+                let text = format!(
+                    "{}, but {address} shows other certificates than {first}",
+                    seen.version
+                );
+                return Check::warn(TLS, text).hint(format!(
+                    "what follows is about {first}; see that both addresses are the registry's, and give both the same certificate"
+                ));
+            }
+            Ok(_) => {}
         }
     }
+    if seen.asks_for_client {
+        let text = format!(
+            "{}; the server asks for a certificate of the client",
+            seen.version
+        );
+        return Check::warn(TLS, text).hint(CLIENT_CERTIFICATE);
+    }
+    Check::ok(TLS, seen.version)
 }
+
+const CLIENT_CERTIFICATE: &str = "docker looks for client.cert and client.key in /etc/docker/certs.d/HOST:PORT; this command has none to show";
 
 fn explain(trouble: &Trouble) -> (String, &'static str) {
     match trouble {
@@ -109,7 +134,7 @@ fn explain(trouble: &Trouble) -> (String, &'static str) {
         ),
         Trouble::ClientCertificate => (
             "the server lets nobody in without a certificate of the client".to_owned(),
-            "docker looks for client.cert and client.key in /etc/docker/certs.d/HOST:PORT; this command has none to show",
+            CLIENT_CERTIFICATE,
         ),
         Trouble::Other(error) => (error.clone(), "see the server's log"),
     }
@@ -119,6 +144,30 @@ fn explain(trouble: &Trouble) -> (String, &'static str) {
 mod tests {
     use super::super::report::Status;
     use super::*;
+
+    fn address(last: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, last], 443))
+    }
+
+    #[test]
+    fn every_address_has_to_show_the_same() {
+        let showing = |certificate: u8| Seen {
+            chain: vec![vec![certificate].into()],
+            proven: true,
+            asks_for_client: false,
+            version: "TLS 1.3",
+            http2: true,
+        };
+        let (seen, other) = (showing(1), showing(2));
+        let both = |second| judge(&[(address(7), Ok(&seen)), (address(8), second)]);
+        assert_eq!(both(Ok(&seen)).status, Status::Ok);
+        let check = both(Ok(&other));
+        assert_eq!(check.status, Status::Warn);
+        assert!(check.text.contains("10.0.0.8:443 shows other"));
+        let check = both(Err(&Trouble::OldVersion));
+        assert_eq!(check.status, Status::Warn);
+        assert!(check.text.contains("but at 10.0.0.8:443 the server speaks"));
+    }
 
     #[test]
     fn each_trouble_has_a_name_and_a_remedy() {
@@ -136,7 +185,7 @@ mod tests {
         ];
         let mut texts = std::collections::HashSet::new();
         for trouble in &troubles {
-            let check = judge(Err(trouble));
+            let check = judge(&[(address(7), Err(trouble))]);
             assert_eq!(check.status, Status::Fail);
             assert!(check.hint.is_some());
             assert!(texts.insert(check.text), "{trouble:?}");

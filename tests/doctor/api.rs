@@ -213,6 +213,6 @@ fn a_token_service_that_cannot_be_reached_or_trusted() {
     examined
         .expect_failures(&[])
         .expect("auth", "warn", "without TLS")
-        .expect("credentials", "skipped", "not tried");
+        .expect("credentials", "skipped", "no way to log in");
     assert!(!registry.heard_secrets());
 }
