@@ -41,8 +41,8 @@ the clients of this machine lack is a warning. Without --ca, every client that \
 is found here has to trust it (docker, containerd, podman, BuildKit, k3s), or, \
 where there is none, the system's store.
 
-With --user, an upload is started, fed with 1.5 MiB, and cancelled; nothing of \
-it is left. No password is sent to a server that nobody here trusts, unless \
+With --user, an upload is started, fed with 1.5 MiB, and cancelled; nothing \
+becomes visible. No password is sent to a server that nobody here trusts, unless \
 --insecure says so. Without --user, pushing is not tried; --repo alone tries it \
 where no password is wanted.
 
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "user")]
     password_stdin: bool,
 
-    /// Where to try the push; nothing is left there [default: tidegate-doctor]
+    /// Where to try the push, which is cancelled [default: tidegate-doctor]
     #[arg(long, value_name = "NAME")]
     repo: Option<String>,
 
@@ -133,7 +133,9 @@ fn plan(arguments: Arguments) -> Result<Plan, Failure> {
             password: if arguments.password_stdin {
                 password::from_stdin()?
             } else {
-                password::prompt(&format!("Password of {user}: "))?
+                password::prompt(&format!("Password of {user}: ")).map_err(|failure| {
+                    failure.with_hint("--password-stdin takes it from standard input")
+                })?
             },
             user,
         }),

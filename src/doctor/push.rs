@@ -236,7 +236,10 @@ fn judge_cancel(cancelled: Result<&Answer, &NoAnswer>, after: Result<&Answer, &N
         (Ok(deleted), Ok(after))
             if deleted.status.is_success() && after.status == StatusCode::NOT_FOUND =>
         {
-            Check::ok(CANCEL, "the upload is gone, and nothing is left of it")
+            Check::ok(
+                CANCEL,
+                "the upload is gone: the registry does not know it any more",
+            )
         }
         (Ok(deleted), _) if !deleted.status.is_success() => Check::warn(
             CANCEL,

@@ -144,40 +144,47 @@ impl Verdict<'_> {
     fn judge(&self, site: &Site) -> Check {
         const TRUST: Subject = Subject::Trust;
         let name = self.store.store;
-        let by = match (&self.own, self.by_system) {
-            (Ok(path), _) => path.display().to_string(),
-            (Err(_), true) => "the system's store".to_owned(),
+        let problems = &self.store.problems;
+        let check = match (&self.own, self.by_system) {
             (Err(error), false) => {
                 let text = format!(
                     "{name} does not trust the server: {}",
                     shown(&error.to_string())
                 );
-                let check = match self.store.problems.as_slice() {
-                    [] => Check::fail(TRUST, text).hint(format!(
-                        "give it the certificate of the CA: `certs-tool trust install {site} --ca FILE --for {}`",
-                        name.family()
-                    )),
-                    problems => with(Check::fail(TRUST, text), problems),
+                Check::fail(TRUST, text).hint(format!(
+                    "give it the certificate of the CA: `certs-tool trust install {site} --ca FILE --for {}`",
+                    name.family()
+                ))
+            }
+            (own, _) => {
+                let by = match own {
+                    Ok(path) => path.display().to_string(),
+                    Err(_) => "the system's store".to_owned(),
                 };
-                // Who named a CA asks about the server, not about this machine.
-                return if self.needed { check } else { check.softened() };
+                let text = format!("{name} trusts the server, by {by}");
+                if problems.iter().any(|problem| problem.blocks) {
+                    Check::fail(TRUST, format!("{text}, but cannot connect"))
+                } else if problems.is_empty() {
+                    Check::ok(TRUST, text)
+                } else {
+                    Check::warn(TRUST, text)
+                }
             }
         };
-        let text = format!("{name} trusts the server, by {by}");
-        match self.store.problems.as_slice() {
-            [] => Check::ok(TRUST, text),
-            problems => with(Check::warn(TRUST, text), problems),
-        }
+        let check = with(check, problems);
+        // Who named a CA asks about the server, not about this machine.
+        if self.needed { check } else { check.softened() }
     }
 }
 
-/// Adds the mistakes that were found, and the first remedy.
+/// Adds the mistakes that were found, and the remedy of the gravest.
 fn with(mut check: Check, problems: &[Problem]) -> Check {
     for problem in problems {
-        check
-            .text
-            .push_str(&format!("; {}: {}", problem.path.display(), problem.what));
+        let found = format!("; {}: {}", problem.path.display(), problem.what);
+        check.text.push_str(&found);
     }
-    check.hint = problems.iter().find_map(|problem| problem.hint.clone());
+    let (grave, others): (Vec<_>, Vec<_>) = problems.iter().partition(|p| p.blocks);
+    let remedy = grave.iter().chain(&others).find_map(|p| p.hint.clone());
+    check.hint = remedy.or(check.hint);
     check
 }

@@ -44,7 +44,7 @@ fn a_right_one_is_pushed_to_and_left_as_it_was() {
             .expect("location", "ok", "relative")
             .expect("body-limit", "ok", "1.5 MiB pass")
             .expect("slow-upload", "ok", "pause")
-            .expect("cancel", "ok", "nothing is left");
+            .expect("cancel", "ok", "does not know it any more");
         let upload = "/v2/team/app/blobs/uploads/1";
         assert_eq!(
             registry.asked(),
@@ -77,7 +77,7 @@ fn locations_that_lead_away() {
             examined
                 .expect_failures(&["location"])
                 .expect("location", "fail", said)
-                .expect("cancel", "ok", "nothing is left");
+                .expect("cancel", "ok", "does not know it any more");
         });
     }
 }
@@ -94,7 +94,7 @@ fn a_limit_of_bodies() {
             .expect("body-limit", "fail", "413")
             .expect("body-limit", "fail", "client_max_body_size 0;")
             .expect("slow-upload", "skipped", "did not come that far")
-            .expect("cancel", "ok", "nothing is left");
+            .expect("cancel", "ok", "does not know it any more");
         let asked = registry.asked();
         assert!(asked.iter().any(|line| line.starts_with("!DELETE")));
     });
@@ -125,7 +125,7 @@ fn no_patience_with_slow_clients() {
         examined
             .expect_failures(&["slow-upload"])
             .expect("slow-upload", "fail", "client_body_timeout")
-            .expect("cancel", "ok", "nothing is left");
+            .expect("cancel", "ok", "does not know it any more");
     });
 }
 

@@ -115,10 +115,10 @@ fn clients_trust_by_their_own_files() {
     trust(&tidegate, root)
         .expect_failures(&[])
         .expect("trust", "ok", &format!("{certs_d}/ca.crt"))
-        .expect("cancel", "ok", "nothing is left");
+        .expect("cancel", "ok", "does not know it any more");
 
     // A second client counts as well, unless one CA is asked about.
-    put(root, "etc/containers/registries.conf", b"");
+    put(root, "etc/buildkit/buildkitd.toml", b"");
     let examined = trust(&tidegate, root);
     assert_eq!(examined.code, Some(1));
     let states: Vec<_> = examined.all("trust").iter().map(|c| &c["status"]).collect();
@@ -153,9 +153,11 @@ fn the_systems_store_counts_for_all() {
         "etc/ssl/certs/ca-certificates.crt",
         &ca_file(&tidegate),
     );
-    trust(&tidegate, root)
-        .expect_failures(&[])
-        .expect("trust", "ok", "ca-certificates.crt");
+    trust(&tidegate, root).expect_failures(&[]).expect(
+        "trust",
+        "ok",
+        "system trusts the server, by",
+    );
     // Docker trusts what the system trusts.
     put(root, "etc/docker/daemon.json", b"{}");
     let examined = trust(&tidegate, root);
@@ -187,6 +189,24 @@ fn the_usual_mistakes_are_named() {
             .expect_failures(&["trust"])
             .expect("trust", "fail", said);
     }
+}
+
+#[test]
+fn a_mistake_that_keeps_a_client_from_connecting_counts_though_it_trusts() {
+    let tidegate = up().start();
+    let machine = tempfile::tempdir().unwrap();
+    let directory = format!("etc/docker/certs.d/{}", tidegate.host());
+    put(
+        machine.path(),
+        &format!("{directory}/ca.crt"),
+        &ca_file(&tidegate),
+    );
+    put(machine.path(), &format!("{directory}/client.key"), b"");
+    trust(&tidegate, machine.path())
+        .expect_failures(&["trust"])
+        .expect("trust", "fail", "docker trusts the server")
+        .expect("trust", "fail", "but cannot connect")
+        .expect("cancel", "ok", "does not know it any more");
 }
 
 #[test]

@@ -13,7 +13,6 @@ mod archive;
 mod bootstrap;
 mod docker;
 mod docker_registry;
-mod kinds;
 mod room;
 mod skopeo;
 mod tls;

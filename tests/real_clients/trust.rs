@@ -241,7 +241,7 @@ impl Home {
 }
 
 /// A daemon that shares nothing with the system's; stopped when dropped.
-pub(crate) struct Daemon {
+struct Daemon {
     child: Child,
     directory: TempDir,
     socket: String,
@@ -250,7 +250,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn of_docker() -> Self {
+    fn of_docker() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let socket = path("docker.sock").to_str().unwrap().to_owned();
@@ -302,7 +302,7 @@ impl Daemon {
     }
 
     /// Docker's command, with a login of its own.
-    pub(crate) fn docker(&self, args: &[&str], stdin: &str) -> Finished {
+    fn docker(&self, args: &[&str], stdin: &str) -> Finished {
         let mut command = Command::new("docker");
         command
             .env("DOCKER_HOST", format!("unix://{}", self.socket))

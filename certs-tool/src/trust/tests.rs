@@ -20,7 +20,10 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let lab = Self::bare();
+        let lab = Self {
+            root: tempfile::tempdir().unwrap(),
+            ca: make_ca(&CaOptions::default()).unwrap(),
+        };
         for directory in [
             "etc/docker",
             "etc/containerd",
@@ -33,14 +36,6 @@ impl Lab {
         }
         lab.write("usr/sbin/update-ca-certificates", "");
         lab
-    }
-
-    /// Without any client.
-    fn bare() -> Self {
-        Self {
-            root: tempfile::tempdir().unwrap(),
-            ca: make_ca(&CaOptions::default()).unwrap(),
-        }
     }
 
     fn machine(&self) -> Machine {
