@@ -129,8 +129,8 @@ impl Ca {
         passphrase: Option<&Passphrase>,
         now: OffsetDateTime,
     ) -> Result<Self, CertsError> {
+        let certificate = Certificate::read_first(cert)?;
         let certificates = Certificate::read(cert)?;
-        let certificate = certificates[0].clone();
         let certificate_pem = fs_err::read_to_string(cert).map_err(CertsError::Read)?;
         let key_path = key;
         let key = Key::read_with(key_path, passphrase)?;

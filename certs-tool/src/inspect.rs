@@ -1,7 +1,6 @@
 //! What a certificate says.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
@@ -9,7 +8,6 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
-use x509_parser::extensions::GeneralName;
 use x509_parser::nom;
 use x509_parser::prelude::FromDer;
 
@@ -17,6 +15,7 @@ use crate::error::CertsError;
 use crate::key::Key;
 use crate::name::HostName;
 use crate::pem;
+use crate::san::San;
 use crate::validity::Validity;
 
 /// A certificate that has been read; what it says is not trusted by that.
@@ -38,19 +37,6 @@ pub struct Certificate {
 struct Usages {
     server: bool,
     client: bool,
-}
-
-/// A subject alternative name (RFC 5280 section 4.2.1.6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum San {
-    /// A DNS name, perhaps with a wildcard, as it is written there.
-    Dns(String),
-    /// An IP address.
-    Ip(IpAddr),
-    /// An e-mail address, of a person.
-    Email(String),
-    /// Something else.
-    Other(String),
 }
 
 impl Certificate {
@@ -270,48 +256,6 @@ impl fmt::Debug for Certificate {
             .field("validity", &self.validity)
             .finish_non_exhaustive()
     }
-}
-
-impl San {
-    pub(crate) fn of(name: &GeneralName<'_>) -> Self {
-        match name {
-            GeneralName::DNSName(name) => Self::Dns((*name).to_owned()),
-            GeneralName::RFC822Name(address) => Self::Email((*address).to_owned()),
-            GeneralName::IPAddress(octets) => {
-                let v4 = <[u8; 4]>::try_from(*octets).map(IpAddr::from);
-                let v6 = <[u8; 16]>::try_from(*octets).map(IpAddr::from);
-                v4.or(v6)
-                    .map_or_else(|_| Self::Other(name.to_string()), Self::Ip)
-            }
-            other => Self::Other(other.to_string()),
-        }
-    }
-
-    fn covers(&self, name: &HostName) -> bool {
-        match self {
-            Self::Ip(address) => name.as_ip() == Some(*address),
-            Self::Dns(pattern) => name.as_dns().is_some_and(|name| dns_covers(pattern, name)),
-            Self::Email(_) | Self::Other(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for San {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dns(name) | Self::Email(name) | Self::Other(name) => f.write_str(name),
-            Self::Ip(address) => address.fmt(f),
-        }
-    }
-}
-
-fn dns_covers(pattern: &str, name: &str) -> bool {
-    if pattern.eq_ignore_ascii_case(name) {
-        return true;
-    }
-    let wildcard = pattern.strip_prefix("*.");
-    let parent = name.split_once('.').filter(|(first, _)| *first != "*");
-    matches!((wildcard, parent), (Some(pattern), Some((_, name))) if pattern.eq_ignore_ascii_case(name))
 }
 
 /// The only way in which bytes become a certificate here.

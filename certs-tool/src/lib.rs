@@ -30,6 +30,7 @@ mod pem;
 mod renew;
 pub mod report;
 mod request;
+mod san;
 mod self_signed;
 mod sign;
 mod site;
@@ -51,13 +52,14 @@ pub use files::{
     Overwrite, Pair, PairName, PairNameError, PairPaths, PairState, replace_pair, write_pair,
     write_request, write_signed,
 };
-pub use inspect::{Certificate, San};
+pub use inspect::Certificate;
 pub use key::{Key, KeyKind, UnknownKeyKind};
 pub use name::{HostName, HostNameError};
 pub use p12::{P12Encryption, p12};
 pub use passphrase::Passphrase;
 pub use renew::{RenewKey, RenewOptions, renew, signing_ca_beside};
 pub use request::{Request, RequestProblem};
+pub use san::San;
 pub use self_signed::self_signed;
 pub use sign::{Purpose, SignOptions, SignedRequest};
 pub use site::{Issued, SiteOptions};

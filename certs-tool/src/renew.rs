@@ -8,10 +8,11 @@ use time::OffsetDateTime;
 use crate::ca::Ca;
 use crate::error::CertsError;
 use crate::files::{PairPaths, replace_certificate, replace_pair};
-use crate::inspect::{Certificate, San};
+use crate::inspect::Certificate;
 use crate::key::{Key, KeyKind};
 use crate::leaf::{self, Leaf};
 use crate::name::HostName;
+use crate::san::San;
 use crate::site::{Issued, alternative_names};
 
 /// How a certificate is renewed. By default: the same key, the same names, as

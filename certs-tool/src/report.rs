@@ -13,8 +13,9 @@ use x509_parser::public_key::PublicKey;
 
 use crate::error::CertsError;
 use crate::files::PairPaths;
-use crate::inspect::{self, Certificate, San};
+use crate::inspect::{self, Certificate};
 use crate::key::Key;
+use crate::san::San;
 
 /// A file of certificates, as `certs-tool show` tells of it. Serialised, it is
 /// what `--json` writes.

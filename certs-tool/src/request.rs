@@ -16,9 +16,9 @@ use x509_parser::public_key::PublicKey;
 
 pub use self::problem::RequestProblem;
 use crate::error::CertsError;
-use crate::inspect::San;
 use crate::key::Key;
 use crate::pem;
+use crate::san::San;
 
 mod problem;
 

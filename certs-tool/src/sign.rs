@@ -7,10 +7,11 @@ use crate::ca::Ca;
 use crate::client::{ClientName, client_names};
 use crate::email::EmailAddress;
 use crate::error::CertsError;
-use crate::inspect::{Certificate, San};
+use crate::inspect::Certificate;
 use crate::leaf::{Leaf, distinguished_name};
 use crate::name::HostName;
 use crate::request::{self, Request, RequestProblem};
+use crate::san::San;
 use crate::site::alternative_names;
 use crate::subject::Subject;
 
