@@ -42,13 +42,23 @@ pub(super) fn done(what: &str, path: &Path, certificate: &Certificate) {
     if whom.is_empty() || !certificate.is_for_servers() {
         whom.insert(0, certificate.subject().to_owned());
     }
-    let whom = whom.join(", ");
+    let whom = printable(&whom.join(", "));
     println!(
         "{what} {} for {whom}, until {}\n     SHA-256 {}",
         path.display(),
         certificate.not_after().date(),
         certificate.fingerprint_sha256()
     );
+}
+
+/// Without what a terminal would obey: a request may have any subject.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect()
 }
 
 /// Says it in the user's words.

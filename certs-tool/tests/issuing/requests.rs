@@ -161,3 +161,15 @@ fn files_that_are_no_requests_are_named() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_subject_moves_no_terminal() {
+    let shop = Workshop::with_ca();
+    let ask = "req -new -newkey ed25519 -nodes -keyout web.key -out web.csr -subj /CN=a\u{1b}[2Jb";
+    if shop.openssl(ask).is_none() {
+        return;
+    }
+    let said = shop.made("sign web.csr --client").out;
+    assert!(said.contains(r"CN=a\u{1b}[2Jb"), "{said:?}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+}
