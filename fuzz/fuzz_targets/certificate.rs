@@ -29,6 +29,6 @@ fn host(san: &San) -> Option<HostName> {
             name.as_dns()
                 .is_some_and(|dns| dns.eq_ignore_ascii_case(text))
         }),
-        San::Other(_) => None,
+        San::Email(_) | San::Other(_) => None,
     }
 }

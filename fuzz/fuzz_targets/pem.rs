@@ -1,7 +1,7 @@
 #![no_main]
 use std::io::Write;
 
-use certs_tool::{Certificate, Key};
+use certs_tool::{Certificate, Key, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,6 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
         Err(error) => assert!(!error.to_string().contains(char::is_control)),
     }
     if let Err(error) = Key::read(file.path()) {
+        assert!(!error.to_string().contains(char::is_control));
+    }
+    if let Err(error) = Request::read(file.path()) {
         assert!(!error.to_string().contains(char::is_control));
     }
 });
