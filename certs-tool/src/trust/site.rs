@@ -29,6 +29,14 @@ pub enum SiteError {
         /// The part after the colon.
         port: String,
     },
+    /// An address of the web, which image references do not begin with.
+    #[error("`{text}` is a URL; image references have none")]
+    Url {
+        /// What was given.
+        text: String,
+        /// The registry that it leads to, if it is one.
+        site: Option<String>,
+    },
     /// A pattern, which clients do not look for.
     #[error("`{text}` is a pattern; clients look for the name in the image reference")]
     Wildcard {
@@ -41,6 +49,9 @@ impl Explain for SiteError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Host(error) => error.hint(),
+            Self::Url { site, .. } => site
+                .as_ref()
+                .map(|site| format!("leave out all but {site}")),
             _ => Some("write it as in `docker push`: registry.example:5043".to_owned()),
         }
     }
@@ -52,11 +63,18 @@ impl Site {
     /// # Errors
     /// If it is no host, or the port is none.
     pub fn parse(text: &str) -> Result<Self, SiteError> {
+        if let Some((_, rest)) = text.split_once("://") {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+            return Err(SiteError::Url {
+                text: text.escape_debug().to_string(),
+                site: Self::parse(authority).ok().map(|site| site.to_string()),
+            });
+        }
         let (host, port) = match text.rsplit_once(':') {
             // An IPv6 address without a port.
             Some((before, _)) if before.contains(':') && !before.ends_with(']') => (text, None),
             Some((_, after)) if after.ends_with(']') => (text, None),
-            // A URL: the host's own error says so.
+            // A path: the host's own error says so.
             Some((_, after)) if after.contains('/') => (text, None),
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
@@ -142,10 +160,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_none_with_a_hint() {
+        let url = Site::parse("https://reg.lan:5043/v2/").unwrap_err();
+        assert_eq!(url.hint().unwrap(), "leave out all but reg.lan:5043");
         for (text, part) in [
             ("", "it is empty"),
-            ("https://reg.lan:5043", "it is a URL"),
-            ("https://reg.lan", "it is a URL"),
+            ("https://reg.lan:5043", "is a URL"),
+            ("https://reg.lan", "is a URL"),
+            ("a://b://c", "is a URL"),
             ("reg.lan/app", "it has a path"),
             ("reg.lan:", "`` is no port"),
             ("reg.lan:0", "`0` is no port"),

@@ -20,10 +20,7 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let lab = Self {
-            root: tempfile::tempdir().unwrap(),
-            ca: make_ca(&CaOptions::default()).unwrap(),
-        };
+        let lab = Self::bare();
         for directory in [
             "etc/docker",
             "etc/containerd",
@@ -36,6 +33,14 @@ impl Lab {
         }
         lab.write("usr/sbin/update-ca-certificates", "");
         lab
+    }
+
+    /// Without any client.
+    fn bare() -> Self {
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            ca: make_ca(&CaOptions::default()).unwrap(),
+        }
     }
 
     fn machine(&self) -> Machine {

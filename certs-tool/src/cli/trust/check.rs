@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if named {
                 stores.contains(&report.store)
             } else {
-                report.in_use || question.own_anchors(report).next().is_some()
+                report.in_use
             }
         })
         .map(|report| question.row(report))
@@ -85,27 +85,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "none of the clients known here was found on this machine",
         ));
     }
-    let missing: Vec<&str> = rows
-        .iter()
-        .filter(|row| (row.in_use || named) && !row.trusts)
-        .map(|row| row.store.as_str())
-        .collect();
+    let missing: Vec<&Row> = rows.iter().filter(|row| !row.trusts).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let ca = arguments
-        .ca
-        .as_ref()
-        .map_or("root-ca.crt".into(), |ca| ca.display().to_string());
-    Err(
-        Failure::new(format!("{site} is not trusted by {}", missing.join("; "))).with_hint(
-            if rows.iter().any(|row| row.problems.iter().any(|p| p.blocks)) {
-                "mend what is wrong above".to_owned()
-            } else {
-                format!("certs-tool trust install {site} --ca {ca}")
-            },
-        ),
-    )
+    let names: Vec<&str> = missing.iter().map(|row| row.store.as_str()).collect();
+    let failure = Failure::new(format!("{site} is not trusted by {}", names.join("; ")));
+    // What has a remedy of its own has been told above.
+    if missing.iter().all(|row| !row.problems.is_empty()) {
+        return Err(failure.with_hint("mend what is wrong above"));
+    }
+    let ca = arguments.ca.as_ref();
+    let ca = ca.map_or("root-ca.crt".into(), |ca| ca.display().to_string());
+    Err(failure.with_hint(format!("certs-tool trust install {site} --ca {ca}")))
 }
 
 /// Which certificates would be an answer.

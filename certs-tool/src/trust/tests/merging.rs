@@ -125,6 +125,34 @@ fn no_link_of_another_root_leads_into_this_machine() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
+/// Any settings, among them those that we write to.
+fn any_toml() -> impl Strategy<Value = toml::Table> {
+    let key = prop_oneof![
+        "[a-z \\.]{0,3}",
+        Just("registry".to_owned()),
+        Just("host".to_owned()),
+        Just("ca".to_owned()),
+        Just("reg.lan:5043".to_owned()),
+        Just("https://reg.lan:5043".to_owned()),
+    ];
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(toml::Value::from),
+        any::<bool>().prop_map(toml::Value::from),
+        "\\PC{0,6}".prop_map(toml::Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 16, 4, {
+        let key = key.clone();
+        move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(toml::Value::from),
+                proptest::collection::btree_map(key.clone(), inner, 0..4)
+                    .prop_map(|map| toml::Value::Table(map.into_iter().collect())),
+            ]
+        }
+    });
+    proptest::collection::btree_map(key, value, 0..5).prop_map(|map| map.into_iter().collect())
+}
+
 /// Keys, tables and comments of somebody else.
 fn foreign_toml() -> impl Strategy<Value = String> {
     let line = prop_oneof![
@@ -182,4 +210,53 @@ proptest! {
         lab.remove(Store::K3s).unwrap();
         prop_assert!(!lab.report(Store::K3s).trusts(lab.ca.certificate()));
     }
+
+    #[test]
+    fn merging_any_toml_adds_a_path_and_changes_nothing_else(theirs in any_toml()) {
+        for (store, path) in [(Store::Buildkit, BUILDKITD), (Store::Containerd, HOSTS)] {
+            let lab = Lab::new();
+            let text = theirs.to_string();
+            lab.write(path, &text);
+            if lab.install(store).is_err() {
+                prop_assert_eq!(lab.read(path), text);
+                continue;
+            }
+            let merged: toml::Table = lab.read(path).parse().unwrap();
+            prop_assert_ne!(&merged, &theirs);
+            lab.remove(store).unwrap();
+            let left = match fs::read_to_string(lab.at(path)) {
+                Ok(text) => text.parse().unwrap(),
+                Err(_) => toml::Table::new(),
+            };
+            prop_assert_eq!(emptied(left), emptied(listed(theirs.clone())));
+        }
+    }
+}
+
+/// A single `ca` may have become a list of one.
+fn listed(mut table: toml::Table) -> toml::Table {
+    for (key, value) in &mut table {
+        match value {
+            toml::Value::String(_) if key == "ca" => *value = vec![value.clone()].into(),
+            toml::Value::Table(inner) => *inner = listed(std::mem::take(inner)),
+            _ => {}
+        }
+    }
+    table
+}
+
+/// Lists of one may have been lists, and tables of nothing go with our entry.
+fn emptied(table: toml::Table) -> toml::Table {
+    let mut table = listed(table);
+    for (_, value) in &mut table {
+        if let toml::Value::Table(inner) = value {
+            *inner = emptied(std::mem::take(inner));
+        }
+    }
+    table.retain(|_, value| {
+        let is_empty = value.as_table().is_some_and(toml::Table::is_empty)
+            || value.as_array().is_some_and(Vec::is_empty);
+        !is_empty
+    });
+    table
 }

@@ -145,3 +145,42 @@ fn a_ca_for_another_port_is_found_even_if_it_is_ours() {
     let problems = lab.problems(Store::Docker);
     assert!(problems.contains("it is for reg.lan"), "{problems}");
 }
+
+#[test]
+fn each_family_of_systems_has_its_directory_and_its_program() {
+    for (directory, bundle, command) in [
+        (
+            "usr/local/share/ca-certificates",
+            "etc/ssl/certs/ca-certificates.crt",
+            "update-ca-certificates",
+        ),
+        (
+            "etc/pki/ca-trust/source/anchors",
+            "etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+            "update-ca-trust extract",
+        ),
+        (
+            "etc/pki/trust/anchors",
+            "var/lib/ca-certificates/ca-bundle.pem",
+            "update-ca-certificates",
+        ),
+        (
+            "etc/ca-certificates/trust-source/anchors",
+            "etc/ca-certificates/extracted/tls-ca-bundle.pem",
+            "update-ca-trust",
+        ),
+    ] {
+        let lab = Lab::bare();
+        fs::create_dir_all(lab.at(directory)).unwrap();
+        let plan = lab.install(Store::System).unwrap();
+        assert_eq!(plan.notes, [format!("run {command} in it")]);
+        let file = format!("{directory}/tidegate-reg.lan_5043.crt");
+        assert_eq!(lab.read(&file), lab.ca.certificate_pem());
+        // One that cannot be read says nothing of the rest.
+        let odd = "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n";
+        lab.write(bundle, &(odd.to_owned() + lab.ca.certificate_pem()));
+        assert!(lab.report(Store::System).trusts(lab.ca.certificate()));
+    }
+    let error = Lab::bare().install(Store::System).unwrap_err();
+    assert!(error.to_string().contains("no system store"), "{error}");
+}
