@@ -13,6 +13,7 @@ mod archive;
 mod bootstrap;
 mod docker;
 mod docker_registry;
+mod kinds;
 mod room;
 mod skopeo;
 mod tls;

@@ -241,7 +241,7 @@ impl Home {
 }
 
 /// A daemon that shares nothing with the system's; stopped when dropped.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     directory: TempDir,
     socket: String,
@@ -250,7 +250,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn of_docker() -> Self {
+    pub(crate) fn of_docker() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let socket = path("docker.sock").to_str().unwrap().to_owned();
@@ -302,7 +302,7 @@ impl Daemon {
     }
 
     /// Docker's command, with a login of its own.
-    fn docker(&self, args: &[&str], stdin: &str) -> Finished {
+    pub(crate) fn docker(&self, args: &[&str], stdin: &str) -> Finished {
         let mut command = Command::new("docker");
         command
             .env("DOCKER_HOST", format!("unix://{}", self.socket))
