@@ -53,7 +53,12 @@ pub(super) fn install(
             None => plan.write(&hosts, place.own_hosts(site))?,
         }
     }
-    if let Some((what, hint)) = place.config.advice(&place.client, &place.certs.known_as) {
+    if let Some(broken) = &place.config.broken {
+        plan.notes.push(format!(
+            "{} is not TOML: containerd does not start with it",
+            broken.display()
+        ));
+    } else if let Some((what, hint)) = place.config.advice(&place.client, &place.certs.known_as) {
         plan.notes.push(format!("{what}\n{hint}"));
     }
     Ok(plan)

@@ -30,7 +30,7 @@ pub enum SiteError {
         port: String,
     },
     /// An address of the web, which image references do not begin with.
-    #[error("`{text}` is a URL; image references have none")]
+    #[error("`{text}` is no HOST[:PORT]: it is a URL")]
     Url {
         /// What was given.
         text: String,
@@ -164,9 +164,9 @@ mod tests {
         assert_eq!(url.hint().unwrap(), "leave out all but reg.lan:5043");
         for (text, part) in [
             ("", "it is empty"),
-            ("https://reg.lan:5043", "is a URL"),
-            ("https://reg.lan", "is a URL"),
-            ("a://b://c", "is a URL"),
+            ("https://reg.lan:5043", "it is a URL"),
+            ("https://reg.lan", "it is a URL"),
+            ("a://b://c", "it is a URL"),
             ("reg.lan/app", "it has a path"),
             ("reg.lan:", "`` is no port"),
             ("reg.lan:0", "`0` is no port"),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tidegate_failure::Explain;
 
+use super::error::TrustError;
 use super::plan;
 use super::site::Site;
 use crate::inspect::Certificate;
@@ -219,6 +220,11 @@ impl StoreReport {
     pub(super) fn text(&mut self, path: &Path) -> Option<String> {
         match plan::read(path) {
             Ok(text) => text,
+            // The file is named beside it.
+            Err(TrustError::Refused { reason, hint, .. }) => {
+                self.obstacle(path, reason, hint);
+                None
+            }
             Err(error) => {
                 let hint = error.hint();
                 self.problem(path, format!("it cannot be looked at: {error}"), hint);

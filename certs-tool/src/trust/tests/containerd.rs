@@ -193,3 +193,15 @@ fn the_default_counts_where_a_registry_has_no_directory() {
     lab.write("etc/ca.crt", lab.ca.certificate_pem());
     assert!(lab.report(Store::Containerd).trusts(lab.ca.certificate()));
 }
+
+#[test]
+fn a_configuration_that_is_broken_is_named() {
+    for content in ["= 1\n", "version = 2\nimports = [\"x.toml\"]\n"] {
+        let lab = Lab::new();
+        lab.write(CONFIG, content);
+        lab.write("etc/containerd/x.toml", "= 2\n");
+        let notes = lab.install(Store::Containerd).unwrap().notes;
+        assert!(notes[0].contains("is not TOML"), "{notes:?}");
+        assert!(lab.report(Store::Containerd).problems[0].blocks);
+    }
+}
