@@ -14,9 +14,10 @@ use crate::workspace::Workspace;
 use crate::{install, native, process, say};
 
 /// Every target, by the name of what it parses.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 18] = [
     "basic_auth",
     "certificate",
+    "certificate_request",
     "content_range",
     "host_name",
     "htpasswd",
@@ -26,9 +27,12 @@ const TARGETS: [&str; 14] = [
     "pem",
     "query",
     "range",
+    "revocation_list",
     "route",
+    "site",
     "subject",
     "tidegate_toml",
+    "trust_merge",
 ];
 
 /// What is installed where there is no cargo-fuzz.
