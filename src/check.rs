@@ -9,7 +9,7 @@ use tidegate_config::{Backend, Settings, Upstream};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, PreparedFront};
 
-use crate::{logging, serve};
+use crate::{logging, renewal, serve};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -46,9 +46,14 @@ fn report(settings: &Settings) -> String {
     for pair in &settings.certificates {
         let _ = writeln!(
             text,
-            "certificate  {} with {}",
+            "certificate  {} with {}{}",
             pair.cert.display(),
-            pair.key.display()
+            pair.key.display(),
+            if renewal::renews(pair) {
+                " (renewed by itself)"
+            } else {
+                ""
+            }
         );
     }
     let _ = match &settings.auth {

@@ -14,7 +14,13 @@ async fn the_file_that_up_wrote_is_checked_and_served() {
 
     let checked = run(["check", "-c", &shown], "");
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
-    for part in ["https://127.0.0.1:0", "site.crt", "htpasswd", "registry"] {
+    for part in [
+        "https://127.0.0.1:0",
+        "site.crt",
+        "site.key (renewed by itself)",
+        "htpasswd",
+        "registry",
+    ] {
         assert!(checked.stdout.contains(part), "{part}: {}", checked.stdout);
     }
 
