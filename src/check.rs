@@ -19,7 +19,6 @@ pub(crate) struct Arguments {
 }
 
 /// Reads all that `serve` would read, and binds and makes nothing.
-#[expect(clippy::print_stdout, reason = "the report is the command's output")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = tidegate_config::load(&arguments.config)?;
     let log = logging::start(&settings.log)?;
@@ -28,8 +27,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     PreparedFront::new(serve::front_settings(&settings))?;
     drop(log);
-    print!("{}", report(&settings));
-    println!("{}: ok", arguments.config.display());
+    tidegate_failure::print(&report(&settings));
+    tidegate_failure::say(&format!("{}: ok", arguments.config.display()));
     Ok(())
 }
 

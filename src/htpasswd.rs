@@ -191,11 +191,10 @@ fn verify(path: &Path, request: &Request) -> Result<(), Failure> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "-n: the entry is the command's output")]
 fn show(request: &Request) -> Result<(), Failure> {
     let user = user_name(&request.user)?;
     let hash = hash_password(&request.password.read(true)?, request.cost)?;
-    println!("{}:{}", user.as_str(), hash.as_str());
+    tidegate_failure::say(&format!("{}:{}", user.as_str(), hash.as_str()));
     Ok(())
 }
 

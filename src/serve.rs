@@ -31,13 +31,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     serve(settings, print_listeners)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "where it listens is the command's output"
-)]
 fn print_listeners(listeners: &[BoundListener]) {
     for listener in listeners {
-        println!("listening on {}", url(listener));
+        tidegate_failure::say(&format!("listening on {}", url(listener)));
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 /// Why a command ended without doing its work.
@@ -99,6 +100,27 @@ impl Failure {
         }
         text
     }
+}
+
+/// Writes what a command has to tell to standard output.
+///
+/// Whoever closes it early, as `head` does, has read enough: the command goes on
+/// with its work, and says no more.
+#[expect(clippy::print_stderr, reason = "this is where messages go")]
+pub fn print(text: &str) {
+    let mut output = std::io::stdout().lock();
+    let written = output.write_all(text.as_bytes());
+    match written.and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("warning: standard output cannot be written: {error}");
+        }
+        _ => {}
+    }
+}
+
+/// [`print()`] with the end of the line.
+pub fn say(line: &str) {
+    print(&format!("{line}\n"));
 }
 
 /// An error that may know its own remedy.

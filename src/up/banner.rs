@@ -62,13 +62,12 @@ impl Banner {
         Ok(())
     }
 
-    #[expect(clippy::print_stdout, reason = "this is the command's output")]
     #[expect(clippy::print_stderr, reason = "warnings are messages")]
     pub(super) fn print(&self, listeners: &[BoundListener]) {
         for warning in self.warnings(time::OffsetDateTime::now_utc()) {
             eprintln!("warning: {warning}");
         }
-        print!("{}", self.text(listeners));
+        tidegate_failure::print(&self.text(listeners));
     }
 
     fn text(&self, listeners: &[BoundListener]) -> String {

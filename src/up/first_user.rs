@@ -37,14 +37,13 @@ impl FirstUser {
     /// before the hash is stored: if the process is killed in between, a
     /// password was shown that opens nothing, and the next start makes another.
     /// The other way round, nobody would know the one that does.
-    #[expect(clippy::print_stdout, reason = "the password is the command's output")]
     pub(super) fn show(&self) {
         if let Some(password) = &self.made {
-            println!(
+            tidegate_failure::say(&format!(
                 "user {}, password {} (shown only this once)",
                 self.name.as_str(),
                 password.as_str()
-            );
+            ));
         }
     }
 }

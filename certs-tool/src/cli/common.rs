@@ -31,7 +31,6 @@ pub(super) fn made(path: &Path, certificate: &Certificate) {
 }
 
 /// Says what was done to the certificate in `path`.
-#[expect(clippy::print_stdout, reason = "this is the commands' output")]
 pub(super) fn done(what: &str, path: &Path, certificate: &Certificate) {
     let mut whom: Vec<String> = certificate
         .names()
@@ -43,12 +42,12 @@ pub(super) fn done(what: &str, path: &Path, certificate: &Certificate) {
         whom.insert(0, certificate.subject().to_owned());
     }
     let whom = printable(&whom.join(", "));
-    println!(
+    tidegate_failure::say(&format!(
         "{what} {} for {whom}, until {}\n     SHA-256 {}",
         path.display(),
         certificate.not_after().date(),
         certificate.fingerprint_sha256()
-    );
+    ));
 }
 
 /// Without what a terminal would obey: a request may have any subject.
@@ -62,9 +61,8 @@ fn printable(text: &str) -> String {
 }
 
 /// Says it in the user's words.
-#[expect(clippy::print_stdout, reason = "this is the commands' output")]
 pub(super) fn say(what: &str) {
-    println!("{what}");
+    tidegate_failure::say(what);
 }
 
 /// Says what the user should know besides.

@@ -53,7 +53,6 @@ pub(super) fn renew(arguments: &Crl) -> Result<(), Failure> {
     arguments.list.write(&ca, &mut list)
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
 pub(super) fn revoke(arguments: &Revoke) -> Result<(), Failure> {
     let reason: Option<Reason> = arguments
         .reason
@@ -63,12 +62,15 @@ pub(super) fn revoke(arguments: &Revoke) -> Result<(), Failure> {
     let (ca, mut list) = arguments.list.open()?;
     let serial = serial(&arguments.what, &ca)?;
     if let Some(known) = list.find(&serial) {
-        println!("{serial} has been revoked since {}", known.at.date());
+        tidegate_failure::say(&format!(
+            "{serial} has been revoked since {}",
+            known.at.date()
+        ));
         return Ok(());
     }
     list.revoke(serial.clone(), reason, OffsetDateTime::now_utc());
     arguments.list.write(&ca, &mut list)?;
-    println!("revoked {serial}");
+    tidegate_failure::say(&format!("revoked {serial}"));
     Ok(())
 }
 
@@ -83,15 +85,14 @@ impl List {
         Ok((ca, list))
     }
 
-    #[expect(clippy::print_stdout, reason = "this is the command's output")]
     fn write(&self, ca: &Ca, list: &mut RevocationList) -> Result<(), Failure> {
         list.write(&self.path(), ca, self.days)?;
-        println!(
+        tidegate_failure::say(&format!(
             "wrote {}: {} revoked, to be renewed within {} days",
             self.path().display(),
             list.revoked().len(),
             self.days
-        );
+        ));
         Ok(())
     }
 }

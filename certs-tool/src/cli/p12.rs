@@ -42,7 +42,6 @@ pub struct Arguments {
     force: bool,
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name: PairName = common::parse("NAME", &arguments.name)?;
     let paths = PairPaths::site(&arguments.dir, &name);
@@ -86,11 +85,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         encryption,
     )?;
     atomic::write(&out, &made, 0o600, arguments.force)?;
-    println!(
+    tidegate_failure::say(&format!(
         "wrote {}: the key and {} certificates",
         out.display(),
         chain.len()
-    );
+    ));
     Ok(())
 }
 

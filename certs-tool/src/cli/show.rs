@@ -30,7 +30,6 @@ pub struct Arguments {
     json: bool,
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let beside = Beside {
         key: arguments.key.clone(),
@@ -43,10 +42,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&reports).map_err(|e| Failure::of(&e, None))?;
-        println!("{json}");
+        tidegate_failure::say(&json);
     } else {
         let texts: Vec<String> = reports.iter().map(text).collect();
-        print!("{}", texts.join("\n"));
+        tidegate_failure::print(&texts.join("\n"));
     }
     let refused: Vec<String> = reports
         .iter()

@@ -128,7 +128,6 @@ enum Verb {
 
 /// Plans and carries out, store by store: what fails in one does not keep the
 /// others from being done.
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
 fn each(
     at: &Where,
     verb: Verb,
@@ -151,7 +150,7 @@ fn each(
             if !dry_run {
                 plan.apply()?;
             }
-            print!("{}", shown(store, &plan, verb, dry_run));
+            tidegate_failure::print(&shown(store, &plan, verb, dry_run));
             Ok(())
         });
         if let Err(error) = done {

@@ -51,7 +51,6 @@ struct RowProblem {
     blocks: bool,
 }
 
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (site, machine) = (arguments.at.site()?, arguments.at.machine()?);
     let authority = arguments.ca.as_deref().map(Authority::read).transpose()?;
@@ -76,9 +75,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     if arguments.json {
         let json = serde_json::to_string_pretty(&rows).map_err(|e| Failure::of(&e, None))?;
-        println!("{json}");
+        tidegate_failure::say(&json);
     } else {
-        print!("{}", table(&rows));
+        tidegate_failure::print(&table(&rows));
     }
     if rows.is_empty() {
         return Err(Failure::new(
