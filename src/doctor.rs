@@ -16,7 +16,6 @@ mod trouble;
 mod trust;
 mod verify;
 
-use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use certs_tool::trust::{Machine, Site};
@@ -166,9 +165,6 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
              hint: --user NAME tries it\n"
         ),
     });
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Who closes the pipe, as `head` does, has read enough.
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::of(&e, None)),
-        _ => Ok(()),
-    }
+    tidegate_failure::print(&text);
+    Ok(())
 }
