@@ -263,7 +263,7 @@ impl From<&Missing> for ApiError {
             Missing::Repository(repo) => {
                 Self::new(Code::NameUnknown).detail(json!({ "name": repo.as_str() }))
             }
-            Missing::Blob(_, digest) => {
+            Missing::Blob(_, digest) | Missing::Content(digest) => {
                 Self::new(Code::BlobUnknown).detail(json!({ "digest": digest }))
             }
             Missing::Upload(_, id) => {

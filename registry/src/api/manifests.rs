@@ -65,7 +65,7 @@ pub(super) async fn put(
         Limited::Whole(bytes) => bytes,
         Limited::TooLarge => return Err(invalid(&ManifestError::TooLarge)),
     };
-    let (digest, tag) = name(&bytes, reference)?;
+    let (digest, tags) = name(&bytes, reference)?;
     let manifest = Manifest::parse(&bytes, declared).map_err(|error| invalid(&error))?;
     check_content(store, repo, &manifest).await?;
 
@@ -77,7 +77,7 @@ pub(super) async fn put(
                 digest,
                 bytes,
                 subject,
-                tag,
+                tags,
             },
         )
         .await?;
@@ -127,22 +127,22 @@ fn declared_type(headers: &HeaderMap) -> Result<Option<ManifestType>, ApiError> 
     }
 }
 
-/// The digest that the manifest is stored by, and the tag to point at it.
-fn name(bytes: &Bytes, reference: Reference) -> Result<(Digest, Option<Tag>), ApiError> {
-    let actual = Algorithm::Sha256.digest(bytes);
+/// The digest that the manifest is pushed by, and the tags to point at it.
+fn name(bytes: &Bytes, reference: Reference) -> Result<(Digest, Vec<Tag>), ApiError> {
     match reference {
-        Reference::Tag(tag) => Ok((actual, Some(tag))),
-        Reference::Digest(expected) if expected == actual => Ok((actual, None)),
-        Reference::Digest(expected) if expected.algorithm() != Algorithm::Sha256 => {
-            // The layout on disk has manifests under SHA-256 only.
-            Err(ApiError::new(Code::DigestInvalid)
-                .detail("manifests are pushed by tag or by their sha256 digest"))
+        Reference::Tag(tag) => Ok((Algorithm::Sha256.digest(bytes), vec![tag])),
+        Reference::Digest(expected) => {
+            let actual = expected.algorithm().digest(bytes);
+            if actual == expected {
+                Ok((actual, Vec::new()))
+            } else {
+                Err(StoreError::mismatch(expected, actual).into())
+            }
         }
-        Reference::Digest(expected) => Err(StoreError::mismatch(expected, actual).into()),
     }
 }
 
-/// Makes sure that everything a manifest names is in the repository.
+/// Makes sure that everything a manifest names is in the repository, and stays.
 async fn check_content(
     store: &dyn Store,
     repo: &RepoName,
@@ -176,7 +176,7 @@ async fn check_content(
 }
 
 async fn has_blob(store: &dyn Store, repo: &RepoName, digest: &Digest) -> Result<bool, StoreError> {
-    match store.blob(repo, digest).await {
+    match store.claim_blob(repo, digest).await {
         Err(StoreError::NotFound(_)) => Ok(false),
         result => result.map(|_| true),
     }
@@ -187,7 +187,11 @@ async fn has_manifest(
     repo: &RepoName,
     digest: &Digest,
 ) -> Result<bool, StoreError> {
-    match store.manifest(repo, digest).await {
+    let claimed = async {
+        store.claim_manifest(repo, digest).await?;
+        store.manifest(repo, digest).await
+    };
+    match claimed.await {
         Err(StoreError::NotFound(_)) => Ok(false),
         result => result.map(|_| true),
     }

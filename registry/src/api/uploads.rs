@@ -98,7 +98,7 @@ pub(super) async fn cancel(
 async fn mounted(store: &dyn Store, call: &Call, repo: &RepoName) -> Option<Digest> {
     let digest = call.query.value("mount")?.parse().ok()?;
     let from = call.query.value("from")?.parse().ok()?;
-    match store.mount_blob(&from, repo, &digest).await {
+    match store.mount_blob(Some(&from), repo, &digest).await {
         Ok(()) => Some(digest),
         Err(StoreError::NotFound(_)) => None,
         Err(error) => {

@@ -1,10 +1,12 @@
-//! The suite that every [`Store`] has to pass: the rules of the trait's
-//! documentation, one function each.
+//! The suite that every [`Store`] has to pass: the rules of the documentation
+//! of [`Store`] and [`Maintain`], one function each.
 //!
 //! Available to other crates with the feature `contract`. A store's own tests
 //! add what only that store can do, such as surviving a torn file. The rules
-//! about blobs and uploads stand here, those about manifests in `manifests`.
+//! about blobs and uploads stand here, those about manifests in `manifests`,
+//! and those about what is used in `maintenance`.
 
+mod maintenance;
 mod manifests;
 
 use std::sync::Arc;
@@ -13,15 +15,15 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, TryStreamExt};
 
-use super::{Missing, Store, StoreError, UploadId};
+use super::{Maintain, Missing, Store, StoreError, UploadId};
 use crate::oci::{Algorithm, Digest, RepoName};
 
 /// A new, empty store, and a way to open it again as another process would.
 pub struct Subject {
     /// The store.
-    pub store: Arc<dyn Store>,
-    /// Makes another [`Store`] over the same data, with nothing in memory.
-    pub reopen: Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
+    pub store: Arc<dyn Maintain>,
+    /// Makes another store over the same data, with nothing in memory.
+    pub reopen: Box<dyn Fn() -> Arc<dyn Maintain> + Send + Sync>,
 }
 
 /// Runs the whole suite, each rule on a new subject.
@@ -47,6 +49,12 @@ pub async fn check(make: impl Fn() -> Subject) {
     manifests::tags_are_paged(make().store).await;
     manifests::repositories_are_paged(make().store).await;
     manifests::tags_and_deletions_at_once_leave_no_dangling_tag(make().store).await;
+    maintenance::manifests_have_other_digests(make()).await;
+    maintenance::any_content_can_be_mounted(make().store).await;
+    maintenance::what_is_used_stays(make().store).await;
+    maintenance::what_nobody_uses_goes(make().store).await;
+    maintenance::inventories_are_complete(make().store).await;
+    maintenance::what_is_corrupt_is_moved_aside(make().store).await;
 }
 
 async fn blobs_are_read_back(store: Arc<dyn Store>) {
@@ -74,14 +82,17 @@ async fn blobs_belong_to_repositories(store: Arc<dyn Store>) {
 async fn blobs_are_mounted_and_deleted(store: Arc<dyn Store>) {
     let (a, b) = (repo("a"), repo("b"));
     let digest = push(&*store, &a, b"content").await;
-    store.mount_blob(&a, &b, &digest).await.unwrap();
-    store.mount_blob(&a, &b, &digest).await.unwrap();
+    store.mount_blob(Some(&a), &b, &digest).await.unwrap();
+    store.mount_blob(Some(&a), &b, &digest).await.unwrap();
     store.delete_blob(&a, &digest).await.unwrap();
     assert!(store.blob(&a, &digest).await.is_err());
     assert_eq!(read(&*store, &b, &digest, 0..7).await, b"content");
     let gone = Missing::Blob(a.clone(), digest);
     assert_missing(&store.delete_blob(&a, &digest).await.unwrap_err(), &gone);
-    assert_missing(&store.mount_blob(&a, &b, &digest).await.unwrap_err(), &gone);
+    assert_missing(
+        &store.mount_blob(Some(&a), &b, &digest).await.unwrap_err(),
+        &gone,
+    );
     push(&*store, &a, b"content").await;
     assert!(store.blob(&a, &digest).await.is_ok());
 }

@@ -91,6 +91,8 @@ pub enum Missing {
     Manifest(RepoName, Digest),
     /// A tag of a repository.
     Tag(RepoName, Tag),
+    /// Content, whoever refers to it.
+    Content(Digest),
 }
 
 impl fmt::Display for Missing {
@@ -101,6 +103,7 @@ impl fmt::Display for Missing {
             Self::Upload(repo, id) => write!(f, "upload {id} of {repo}"),
             Self::Manifest(repo, digest) => write!(f, "manifest {repo}@{digest}"),
             Self::Tag(repo, tag) => write!(f, "tag {repo}:{tag}"),
+            Self::Content(digest) => write!(f, "content {digest}"),
         }
     }
 }

@@ -44,12 +44,12 @@ impl StoredManifest {
 /// A manifest to store.
 #[derive(Debug, Clone)]
 pub struct NewManifest {
-    /// The SHA-256 digest of the bytes.
+    /// The digest of the bytes, by any algorithm: the one it was pushed by.
     pub digest: Digest,
     /// The bytes that came.
     pub bytes: Bytes,
     /// The manifest that it says something about.
     pub subject: Option<Digest>,
-    /// The tag to point at it.
-    pub tag: Option<Tag>,
+    /// The tags to point at it.
+    pub tags: Vec<Tag>,
 }

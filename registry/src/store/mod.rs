@@ -7,6 +7,7 @@
 pub mod contract;
 mod error;
 mod filesystem;
+mod maintain;
 mod manifest;
 
 use std::fmt;
@@ -23,6 +24,10 @@ use crate::oci::{Digest, RepoName, Tag};
 
 pub use error::{Missing, StoreError};
 pub use filesystem::Filesystem;
+pub use maintain::{
+    Content, Damage, Inventory, LayerEntry, Maintain, ManifestEntry, Part, ReferrerEntry, TagEntry,
+    UploadEntry,
+};
 pub use manifest::{NewManifest, StoredManifest};
 
 /// A place for repositories.
@@ -60,6 +65,18 @@ pub use manifest::{NewManifest, StoredManifest};
 /// **Continuation.** An upload is known by its repository and identifier
 /// alone, so that another process can continue it, also after a restart.
 ///
+/// **Claims.** A push asks for what is there already, and sends the rest: what
+/// it was told is there must not be collected before its manifest comes. So
+/// content that a repository is given ([`Upload::commit`],
+/// [`Store::mount_blob`], [`Store::put_manifest`]) or that is claimed
+/// ([`Store::claim_blob`], [`Store::claim_manifest`]) is used from then on for
+/// as long as a collector grants, and [`Maintain`] removes nothing that is
+/// used. Explicit deletions heed no claim.
+///
+/// **Digests.** Content has one name by which it is kept, its SHA-256 digest,
+/// and may have others. What was pushed by another digest is found by both; a
+/// tag that was put with it answers with it.
+///
 /// **Not found.** [`StoreError::NotFound`] means that the thing is not there,
 /// and that it is right to send it again. A failure to find out is another
 /// error. Content that is plainly not what its name promises, such as an empty
@@ -71,10 +88,16 @@ pub trait Store: Send + Sync + 'static {
     /// algorithm under which the blob was committed.
     async fn blob(&self, repo: &RepoName, digest: &Digest) -> Result<Box<dyn Blob>, StoreError>;
 
+    /// Says that a push relies on a blob of the repository, and how large it
+    /// is: see "Claims".
+    async fn claim_blob(&self, repo: &RepoName, digest: &Digest) -> Result<u64, StoreError>;
+
     /// Makes a blob of one repository a blob of another, without a copy.
+    /// Without `from` any content of the store will do; what is known by
+    /// another digest than SHA-256 may then not be found.
     async fn mount_blob(
         &self,
-        from: &RepoName,
+        from: Option<&RepoName>,
         to: &RepoName,
         digest: &Digest,
     ) -> Result<(), StoreError>;
@@ -107,8 +130,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`Store::manifest`] tells.
     async fn tagged(&self, repo: &RepoName, tag: &Tag) -> Result<Digest, StoreError>;
 
-    /// Stores a manifest, and points a tag at it if one is given. The caller
-    /// has checked the digest, and that all the manifest names is there.
+    /// Says that a push relies on a manifest of the repository: see "Claims".
+    async fn claim_manifest(&self, repo: &RepoName, digest: &Digest) -> Result<(), StoreError>;
+
+    /// Stores a manifest, and points tags at it, one after the other in the
+    /// order given. The caller has checked the digest, and has claimed all that
+    /// the manifest names.
     async fn put_manifest(&self, repo: &RepoName, manifest: NewManifest) -> Result<(), StoreError>;
 
     /// Removes a manifest from the repository, and before it every tag that
@@ -117,6 +144,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a tag. The manifest stays.
     async fn delete_tag(&self, repo: &RepoName, tag: &Tag) -> Result<(), StoreError>;
+
+    /// Remembers that a tag was pulled now, for rules that keep what is in use.
+    /// The time is exact to a minute or so. Not durable: a crash may lose it.
+    async fn note_pull(&self, repo: &RepoName, tag: &Tag) -> Result<(), StoreError>;
 
     /// The manifests of the repository that were put with this subject, in the
     /// order of their digests. None is no error. A digest may be listed whose

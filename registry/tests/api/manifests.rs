@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::json;
+use tidegate_registry::oci::Algorithm;
 
 use crate::harness::{
     DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry, bytes_of, descriptor, image,
@@ -257,14 +258,46 @@ async fn a_manifest_must_have_the_digest_it_is_pushed_by() {
         .await
         .assert_error(400, "DIGEST_INVALID");
     assert_eq!(details[0]["actual"], sha256(&bytes).to_string());
-    let long = tidegate_registry::oci::Algorithm::Sha512.digest(&bytes);
+    let long = Algorithm::Sha512.digest(b"other");
     let pushed = put_manifest("a", &long.to_string(), OCI_MANIFEST, &bytes);
-    registry
+    let details = registry
         .send(pushed)
         .await
         .assert_error(400, "DIGEST_INVALID");
+    let actual = Algorithm::Sha512.digest(&bytes).to_string();
+    assert_eq!(details[0]["actual"], actual);
     let pushed = put_manifest("a", ".bad", OCI_MANIFEST, &bytes);
     registry.send(pushed).await.assert_error(400, "TAG_INVALID");
+}
+
+#[tokio::test]
+async fn a_manifest_pushed_by_sha512_has_both_digests() {
+    let registry = Registry::new();
+    let bytes = bytes_of(&registry.image("a", "x").await);
+    let (short, long) = (sha256(&bytes), Algorithm::Sha512.digest(&bytes));
+    let answer = registry
+        .send(put_manifest("a", &long.to_string(), OCI_MANIFEST, &bytes))
+        .await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("docker-content-digest"), long.to_string());
+    for digest in [short, long] {
+        let path = format!("/v2/a/manifests/{digest}");
+        for answer in [registry.get(&path).await, registry.head(&path).await] {
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+        }
+    }
+    // An index may list it by either.
+    let child = json!({"mediaType": OCI_MANIFEST, "digest": long, "size": bytes.len()});
+    registry
+        .push_manifest("a", "all", OCI_INDEX, &index(OCI_INDEX, &[child]))
+        .await;
+    let answer = registry.delete(&format!("/v2/a/manifests/{long}")).await;
+    assert_eq!(answer.status, 202);
+    for digest in [short, long] {
+        let answer = registry.get(&format!("/v2/a/manifests/{digest}")).await;
+        answer.assert_error(404, "MANIFEST_UNKNOWN");
+    }
 }
 
 #[tokio::test]

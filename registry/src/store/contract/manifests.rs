@@ -84,7 +84,7 @@ pub(super) async fn referrers_are_listed(store: Arc<dyn Store>) {
             digest,
             bytes,
             subject: Some(subject),
-            tag: None,
+            tags: Vec::new(),
         };
         store.put_manifest(&repo, manifest).await.unwrap();
         digest
@@ -189,26 +189,41 @@ pub(super) async fn tags_and_deletions_at_once_leave_no_dangling_tag(store: Arc<
     }
 }
 
-async fn put(store: &dyn Store, repo: &RepoName, bytes: &Bytes, tag: Option<&str>) -> Digest {
+pub(super) async fn put(
+    store: &dyn Store,
+    repo: &RepoName,
+    bytes: &Bytes,
+    tag: Option<&str>,
+) -> Digest {
     let digest = Algorithm::Sha256.digest(bytes);
-    let tag = tag.map(|tag| tag.parse().unwrap());
-    let manifest = NewManifest {
-        digest,
-        bytes: bytes.clone(),
-        subject: None,
-        tag,
-    };
-    store.put_manifest(repo, manifest).await.unwrap();
+    put_by(store, repo, &digest, bytes, tag.as_slice()).await;
     digest
 }
 
+/// Puts a manifest by a digest of any algorithm.
+pub(super) async fn put_by(
+    store: &dyn Store,
+    repo: &RepoName,
+    digest: &Digest,
+    bytes: &Bytes,
+    tags: &[&str],
+) {
+    let manifest = NewManifest {
+        digest: *digest,
+        bytes: bytes.clone(),
+        subject: None,
+        tags: tags.iter().map(|name| tag(name)).collect(),
+    };
+    store.put_manifest(repo, manifest).await.unwrap();
+}
+
 /// An index that lists nothing, told from others by a text.
-fn index(about: &str) -> Bytes {
+pub(super) fn index(about: &str) -> Bytes {
     let text =
         format!(r#"{{"schemaVersion":2,"manifests":[],"annotations":{{"about":"{about}"}}}}"#);
     Bytes::from(text)
 }
 
-fn tag(name: &str) -> Tag {
+pub(super) fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }

@@ -8,6 +8,7 @@
 use fs_err as fs;
 
 use super::Shared;
+use super::claims;
 use super::durable;
 use super::links;
 use super::staged::Staged;
@@ -76,17 +77,20 @@ pub(super) fn discard(
 /// Moves the bytes to where content lies.
 fn place(shared: &Shared, staged: &Staged, content: &Digest) -> Result<(), StoreError> {
     let target = shared.layout.blob_data(content);
-    if let Some(directory) = target.parent() {
-        shared.directories.ensure(directory)?;
-    }
     // Whoever put a file of this size there had checked the same digest. A file
     // of another size is what a crash or a full disk left: it is replaced.
     let is_there = fs::metadata(&target)
         .is_ok_and(|existing| existing.is_file() && existing.len() == staged.offset());
-    if is_there {
+    if is_there && claims::renew(&target)? {
         return Ok(durable::sync_existing(&target)?);
     }
+    // The bytes may have come days ago.
+    claims::touch(staged.file())?;
     staged.sync()?;
-    fs::rename(staged.path(), &target)?;
+    durable::in_directory(&shared.directories, &target, || {
+        // Whoever removes what lies there must not remove what comes there.
+        let _replaced = claims::lock_exclusively(&target)?;
+        fs::rename(staged.path(), &target)
+    })?;
     Ok(durable::sync_parent(&target)?)
 }

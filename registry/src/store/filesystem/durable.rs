@@ -63,6 +63,31 @@ impl Directories {
     }
 }
 
+/// How often a directory may vanish while something is put into it.
+const ATTEMPTS: usize = 100;
+
+/// Makes the directory of `path` and does some work in it: again, if somebody
+/// who tidies up removed the directory in between, because it was empty.
+pub(super) fn in_directory(
+    directories: &Directories,
+    path: &Path,
+    mut work: impl FnMut() -> io::Result<()>,
+) -> io::Result<()> {
+    let mut attempt = 1;
+    loop {
+        let done = path
+            .parent()
+            .map_or(Ok(()), |directory| directories.ensure(directory))
+            .and_then(|()| work());
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Writes a file so that it holds either what it held or all of `content`.
 /// The directory has to exist.
 pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -1,7 +1,8 @@
 //! Where everything lies on disk: distribution's layout, to the letter.
 //!
 //! Distribution's walks skip names that begin with `_` and that they do not
-//! know, so that `_referrers`, which it does not have, is invisible to it.
+//! know, so that `_referrers`, `_aliases` and `_pulls`, which it does not have,
+//! are invisible to it.
 
 use std::path::{Path, PathBuf};
 
@@ -102,11 +103,59 @@ impl Layout {
         self.referrers(repo, subject).join(link_to(referrer))
     }
 
+    /// Says which content a manifest has that was pushed by another digest than
+    /// SHA-256: distribution's collector would stumble over such a revision.
+    pub(super) fn alias_link(&self, repo: &RepoName, digest: &Digest) -> PathBuf {
+        self.aliases(repo).join(link_to(digest))
+    }
+
+    pub(super) fn aliases(&self, repo: &RepoName) -> PathBuf {
+        self.base
+            .join(format!("repositories/{repo}/_aliases/digests"))
+    }
+
+    /// Holds the digest by which a tag was put, if that is not SHA-256.
+    pub(super) fn tag_alias(&self, repo: &RepoName, tag: &Tag) -> PathBuf {
+        self.base
+            .join(format!("repositories/{repo}/_aliases/tags/{tag}"))
+    }
+
+    /// A file that was written when a tag was last pulled.
+    pub(super) fn pull(&self, repo: &RepoName, tag: &Tag) -> PathBuf {
+        self.base.join(format!("repositories/{repo}/_pulls/{tag}"))
+    }
+
+    pub(super) fn layers(&self, repo: &RepoName) -> PathBuf {
+        self.base.join(format!("repositories/{repo}/_layers"))
+    }
+
+    pub(super) fn revisions(&self, repo: &RepoName) -> PathBuf {
+        self.base
+            .join(format!("repositories/{repo}/_manifests/revisions"))
+    }
+
+    pub(super) fn all_referrers(&self, repo: &RepoName) -> PathBuf {
+        self.base.join(format!("repositories/{repo}/_referrers"))
+    }
+
+    pub(super) fn uploads(&self, repo: &RepoName) -> PathBuf {
+        self.base.join(format!("repositories/{repo}/{UPLOADS}"))
+    }
+
+    /// Where content lies that is not what its digest says.
+    pub(super) fn quarantined(&self, digest: &Digest) -> PathBuf {
+        let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());
+        self.base.join(format!("_quarantine/{algorithm}/{hex}"))
+    }
+
     pub(super) fn upload(&self, repo: &RepoName, id: UploadId) -> PathBuf {
-        self.base.join(format!("repositories/{repo}/_uploads/{id}"))
+        self.base
+            .join(format!("repositories/{repo}/{UPLOADS}/{id}"))
     }
 }
 
+/// Where a repository's uploads are.
+pub(super) const UPLOADS: &str = "_uploads";
 /// What an upload's directory holds.
 pub(super) const UPLOAD_DATA: &str = "data";
 /// When the upload began: RFC 3339, UTC, whole seconds.

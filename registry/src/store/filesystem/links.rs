@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 
+use super::claims;
 use super::durable::{self, Directories, is_absent};
 use super::quick::{self, Head};
 use crate::oci::Digest;
@@ -29,20 +30,22 @@ pub(super) fn read_blocking(path: &Path) -> Result<Option<Digest>, StoreError> {
     parse(path, quick::read_blocking::<LONGEST>(path))
 }
 
-/// Makes a link lead to `target`, durably. Blocks.
+/// Makes a link lead to `target`, durably, and counts as its use. Blocks.
 pub(super) fn put(
     directories: &Directories,
     path: &Path,
     target: &Digest,
 ) -> Result<(), StoreError> {
     // An unreadable link is replaced like a missing one: so a push mends it.
-    if matches!(read_blocking(path), Ok(Some(current)) if current == *target) {
+    if matches!(read_blocking(path), Ok(Some(current)) if current == *target)
+        && claims::renew(path)?
+    {
         return Ok(durable::sync_existing(path)?);
     }
-    if let Some(directory) = path.parent() {
-        directories.ensure(directory)?;
-    }
-    Ok(durable::write(path, target.to_string().as_bytes())?)
+    let content = target.to_string();
+    Ok(durable::in_directory(directories, path, || {
+        durable::write(path, content.as_bytes())
+    })?)
 }
 
 fn parse(path: &Path, read: io::Result<Head<LONGEST>>) -> Result<Option<Digest>, StoreError> {

@@ -1,6 +1,6 @@
 //! Manifests and tags. What does not say `async` blocks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use fs_err as fs;
@@ -9,8 +9,9 @@ use moka::future::Cache;
 use super::Shared;
 use super::durable::{self, is_absent};
 use super::pool::blocking;
+use super::{aliases, claims};
 use super::{links, walk};
-use crate::oci::{Digest, Manifest, RepoName, Tag};
+use crate::oci::{Algorithm, Digest, Manifest, RepoName, Tag};
 use crate::store::{Missing, NewManifest, StoreError, StoredManifest};
 
 /// Bytes of manifests kept in memory. Most are of one or two kilobytes.
@@ -19,6 +20,9 @@ const CACHED_BYTES: u64 = 8 * 1024 * 1024;
 /// What entry costs beside the bytes, so that a million tiny manifests do not
 /// fill the memory either.
 const ENTRY_BYTES: usize = 200;
+
+/// A pull that follows another one so soon is not noted again.
+const PULLS_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// Manifests by the digest of their content, which never changes: nothing has
 /// to be invalidated. Whether a repository has the manifest is not cached.
@@ -38,7 +42,10 @@ pub(super) async fn read(
     digest: &Digest,
 ) -> Result<StoredManifest, StoreError> {
     let missing = || not_found(repo, digest);
-    let link = shared.layout.revision_link(repo, digest);
+    let content = aliases::content_of(shared, repo, digest).await?;
+    let link = shared
+        .layout
+        .revision_link(repo, &content.ok_or_else(missing)?);
     let content = links::read(&link).await?.ok_or_else(missing)?;
     if let Some(manifest) = shared.manifests.get(&content).await {
         return Ok(manifest);
@@ -67,36 +74,78 @@ pub(super) async fn tagged(
     repo: &RepoName,
     tag: &Tag,
 ) -> Result<Digest, StoreError> {
-    links::read(&shared.layout.tag_current_link(repo, tag))
+    let target = links::read(&shared.layout.tag_current_link(repo, tag))
         .await?
-        .ok_or_else(|| no_tag(repo, tag))
+        .ok_or_else(|| no_tag(repo, tag))?;
+    aliases::of_tag(shared, repo, tag, target).await
 }
 
-/// Writes the content, the revision, the referrer and the tag, in this order.
+/// Marks a manifest that the repository has as used.
+pub(super) async fn claim(
+    shared: &Shared,
+    repo: &RepoName,
+    digest: &Digest,
+) -> Result<(), StoreError> {
+    let missing = || not_found(repo, digest);
+    let content = aliases::content_of(shared, repo, digest)
+        .await?
+        .ok_or_else(missing)?;
+    if claims::renew_soon(shared.layout.revision_link(repo, &content)).await? {
+        Ok(())
+    } else {
+        Err(missing())
+    }
+}
+
+/// Remembers that a tag was pulled. Blocks.
+pub(super) fn note_pull(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<(), StoreError> {
+    let path = shared.layout.pull(repo, tag);
+    let is_recent = fs::metadata(&path)
+        .and_then(|metadata| metadata.modified())
+        .is_ok_and(|noted| noted.elapsed().is_ok_and(|age| age < PULLS_NOTED_EVERY));
+    if is_recent {
+        return Ok(());
+    }
+    Ok(durable::in_directory(&shared.directories, &path, || {
+        fs::write(&path, b"")
+    })?)
+}
+
+/// Writes the content, the revision, the referrer and the tags, in this order.
 pub(super) fn put(
     shared: &Shared,
     repo: &RepoName,
     manifest: &NewManifest,
 ) -> Result<(), StoreError> {
     let (layout, directories, digest) = (&shared.layout, &shared.directories, &manifest.digest);
-    write_content(shared, manifest)?;
+    let content = &match digest.algorithm() {
+        Algorithm::Sha256 => *digest,
+        Algorithm::Sha512 => Algorithm::Sha256.digest(&manifest.bytes),
+    };
+    write_content(shared, content, &manifest.bytes)?;
 
-    let _writing = shared.locks.of(repo);
-    links::put(directories, &layout.revision_link(repo, digest), digest)?;
+    let _writing = shared.locks.hold(shared, repo)?;
+    links::put(directories, &layout.revision_link(repo, content), content)?;
+    if content != digest {
+        links::put(directories, &layout.alias_link(repo, digest), content)?;
+    }
     if let Some(subject) = &manifest.subject {
         links::put(
             directories,
             &layout.referrer_link(repo, subject, digest),
-            digest,
+            content,
         )?;
     }
-    if let Some(tag) = &manifest.tag {
+    for tag in &manifest.tags {
         links::put(
             directories,
-            &layout.tag_index_link(repo, tag, digest),
-            digest,
+            &layout.tag_index_link(repo, tag, content),
+            content,
         )?;
-        links::put(directories, &layout.tag_current_link(repo, tag), digest)?;
+        // Before the tag moves: until then the alias means nothing, as it is
+        // none of what the tag points at.
+        aliases::put_tag(shared, repo, tag, digest)?;
+        links::put(directories, &layout.tag_current_link(repo, tag), content)?;
     }
     Ok(())
 }
@@ -104,36 +153,77 @@ pub(super) fn put(
 /// Removes the tags that point at a manifest, and then the manifest.
 pub(super) fn delete(shared: &Shared, repo: &RepoName, digest: &Digest) -> Result<(), StoreError> {
     let layout = &shared.layout;
-    let _writing = shared.locks.of(repo);
-    let revision = layout.revision_link(repo, digest);
+    let Some(_writing) = shared.locks.hold_existing(shared, repo)? else {
+        return Err(not_found(repo, digest));
+    };
+    let content = aliases::content_of_blocking(shared, repo, digest)?
+        .ok_or_else(|| not_found(repo, digest))?;
+    let revision = layout.revision_link(repo, &content);
     if !fs::exists(&revision)? {
         return Err(not_found(repo, digest));
     }
-    for tag in walk::tag_names(layout, repo)? {
-        // A broken tag cannot be said to point at this manifest.
-        let current = links::read_blocking(&layout.tag_current_link(repo, &tag));
-        if matches!(current, Ok(Some(target)) if target == *digest) {
-            remove_tag(shared, repo, &tag)?;
+    for tag in tags_of(shared, repo, &content)? {
+        remove_tag(shared, repo, &tag)?;
+    }
+    remove_other_names(shared, repo, &content)?;
+    durable::remove(&revision)?;
+    Ok(())
+}
+
+/// The tags that point at a manifest. A broken one cannot be said to.
+pub(super) fn tags_of(
+    shared: &Shared,
+    repo: &RepoName,
+    content: &Digest,
+) -> Result<Vec<Tag>, StoreError> {
+    let mut tags = walk::tag_names(&shared.layout, repo)?;
+    tags.retain(|tag| {
+        let current = links::read_blocking(&shared.layout.tag_current_link(repo, tag));
+        matches!(current, Ok(Some(target)) if target == *content)
+    });
+    Ok(tags)
+}
+
+/// Removes what says that tags once pointed at a manifest.
+pub(super) fn remove_tag_history(
+    shared: &Shared,
+    repo: &RepoName,
+    content: &Digest,
+) -> Result<(), StoreError> {
+    for tag in walk::tag_names(&shared.layout, repo)? {
+        durable::remove(&shared.layout.tag_index_link(repo, &tag, content))?;
+    }
+    Ok(())
+}
+
+/// Removes by what else a manifest is found than by its revision.
+pub(super) fn remove_other_names(
+    shared: &Shared,
+    repo: &RepoName,
+    content: &Digest,
+) -> Result<(), StoreError> {
+    let names = aliases::of_content(shared, repo, content)?;
+    if let Some(subject) = subject_of(shared, content) {
+        for name in names.iter().chain([content]) {
+            durable::remove(&shared.layout.referrer_link(repo, &subject, name))?;
         }
     }
-    if let Some(subject) = subject_of(shared, digest) {
-        durable::remove(&layout.referrer_link(repo, &subject, digest))?;
+    for name in &names {
+        aliases::remove(shared, repo, name)?;
     }
-    durable::remove(&revision)?;
     Ok(())
 }
 
 /// Removes a tag.
 pub(super) fn delete_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<(), StoreError> {
-    let _writing = shared.locks.of(repo);
-    if remove_tag(shared, repo, tag)? {
-        Ok(())
-    } else {
-        Err(no_tag(repo, tag))
+    match shared.locks.hold_existing(shared, repo)? {
+        Some(_writing) if remove_tag(shared, repo, tag)? => Ok(()),
+        _ => Err(no_tag(repo, tag)),
     }
 }
 
-fn remove_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<bool, StoreError> {
+/// Removes a tag, with what is known about it. False if it is not there.
+pub(super) fn remove_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<bool, StoreError> {
     // The current link is the tag: without it, the rest is not seen.
     if !durable::remove(&shared.layout.tag_current_link(repo, tag))? {
         return Ok(false);
@@ -141,20 +231,22 @@ fn remove_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<bool, Store
     let directory = shared.layout.tag(repo, tag);
     fs::remove_dir_all(&directory)?;
     durable::sync_parent(&directory)?;
+    aliases::remove_tag(shared, repo, tag)?;
+    durable::remove(&shared.layout.pull(repo, tag))?;
     Ok(true)
 }
 
-fn write_content(shared: &Shared, manifest: &NewManifest) -> Result<(), StoreError> {
-    let path = shared.layout.blob_data(&manifest.digest);
+fn write_content(shared: &Shared, content: &Digest, bytes: &Bytes) -> Result<(), StoreError> {
+    let path = shared.layout.blob_data(content);
     // Compared byte by byte, which costs nothing at this size, so that pushing
     // a manifest again mends a damaged one.
-    if fs::read(&path).is_ok_and(|existing| existing == manifest.bytes) {
+    if fs::read(&path).is_ok_and(|existing| existing == *bytes) && claims::renew(&path)? {
         return Ok(durable::sync_existing(&path)?);
     }
-    if let Some(directory) = path.parent() {
-        shared.directories.ensure(directory)?;
-    }
-    Ok(durable::write(&path, &manifest.bytes)?)
+    Ok(durable::in_directory(&shared.directories, &path, || {
+        let _replaced = claims::lock_exclusively(&path)?;
+        durable::write(&path, bytes)
+    })?)
 }
 
 /// What a stored manifest says something about. One that cannot be read leaves
@@ -170,33 +262,4 @@ fn not_found(repo: &RepoName, digest: &Digest) -> StoreError {
 
 fn no_tag(repo: &RepoName, tag: &Tag) -> StoreError {
     StoreError::NotFound(Missing::Tag(repo.clone(), tag.clone()))
-}
-
-/// Keeps two changes of one repository's tags apart: while a manifest is
-/// deleted, no tag may be pointed at it, and no tag that was just pointed
-/// elsewhere may be removed. Repositories share locks by their hash.
-#[derive(Debug)]
-pub(super) struct RepoLocks {
-    hasher: std::hash::RandomState,
-    locks: [Mutex<()>; 64],
-}
-
-impl RepoLocks {
-    pub(super) fn new() -> Self {
-        Self {
-            hasher: std::hash::RandomState::new(),
-            locks: [const { Mutex::new(()) }; 64],
-        }
-    }
-
-    fn of(&self, repo: &RepoName) -> MutexGuard<'_, ()> {
-        use std::hash::BuildHasher;
-
-        let index = self.hasher.hash_one(repo) as usize % self.locks.len();
-        // There is nothing behind the lock that a panic could leave half done
-        // and that a crash could not as well.
-        self.locks[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }

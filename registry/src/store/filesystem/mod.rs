@@ -2,24 +2,31 @@
 //!
 //! - `layout`: where everything lies
 //! - `durable`, `links`: how a change is made to last
+//! - `claims`, `locks`: how what is in use stays, and changes keep apart
 //! - `quick`, `frames`: how bytes are read without waiting in a thread
-//! - `blobs`, `manifests`, `walk`: what is stored, and lists of it
+//! - `blobs`, `manifests`, `aliases`, `walk`: what is stored, and lists of it
 //! - `uploads`, `leases`, `staged`, `writer`, `commit`: how a blob comes in
+//! - `maintain`, `inventory`, `tidy`: how what nobody uses goes
 
+mod aliases;
 mod blobs;
+mod claims;
 mod commit;
 mod durable;
-
 mod frames;
+mod inventory;
 mod layout;
 mod leases;
 mod links;
+mod locks;
+mod maintain;
 mod manifests;
 mod pool;
 mod quick;
 mod staged;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod uploads;
 mod walk;
 mod writer;
@@ -35,7 +42,7 @@ use self::durable::Directories;
 use self::frames::Pool;
 use self::layout::Layout;
 use self::leases::Leases;
-use self::manifests::RepoLocks;
+use self::locks::RepoLocks;
 use self::pool::blocking;
 use super::{Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId};
 use crate::oci::{Digest, RepoName, Tag};
@@ -108,9 +115,13 @@ impl Store for Filesystem {
         Ok(Box::new(blobs::open(&self.shared, repo, digest).await?))
     }
 
+    async fn claim_blob(&self, repo: &RepoName, digest: &Digest) -> Result<u64, StoreError> {
+        blobs::claim(&self.shared, repo, digest).await
+    }
+
     async fn mount_blob(
         &self,
-        from: &RepoName,
+        from: Option<&RepoName>,
         to: &RepoName,
         digest: &Digest,
     ) -> Result<(), StoreError> {
@@ -151,6 +162,10 @@ impl Store for Filesystem {
         manifests::tagged(&self.shared, repo, tag).await
     }
 
+    async fn claim_manifest(&self, repo: &RepoName, digest: &Digest) -> Result<(), StoreError> {
+        manifests::claim(&self.shared, repo, digest).await
+    }
+
     async fn put_manifest(&self, repo: &RepoName, manifest: NewManifest) -> Result<(), StoreError> {
         let repo = repo.clone();
         self.blocking(move |shared| manifests::put(shared, &repo, &manifest))
@@ -166,6 +181,12 @@ impl Store for Filesystem {
     async fn delete_tag(&self, repo: &RepoName, tag: &Tag) -> Result<(), StoreError> {
         let (repo, tag) = (repo.clone(), tag.clone());
         self.blocking(move |shared| manifests::delete_tag(shared, &repo, &tag))
+            .await
+    }
+
+    async fn note_pull(&self, repo: &RepoName, tag: &Tag) -> Result<(), StoreError> {
+        let (repo, tag) = (repo.clone(), tag.clone());
+        self.blocking(move |shared| manifests::note_pull(shared, &repo, &tag))
             .await
     }
 

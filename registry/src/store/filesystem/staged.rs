@@ -12,6 +12,7 @@ use bytes::Bytes;
 use fs_err::File;
 use fs_err::os::unix::fs::FileExt;
 
+use super::claims;
 use super::leases::{Checkpoint, Lease};
 use crate::oci::{Algorithm, Digest, Hasher};
 use crate::store::{StoreError, UploadId};
@@ -44,6 +45,10 @@ impl Staged {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(StoreError::UploadBusy(id));
         }
+        // Somebody may have removed it before the lock was ours.
+        if !claims::is_named(&file)? {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        }
         let length = file.metadata()?.len();
         let checkpoint = lease
             .take()
@@ -68,6 +73,10 @@ impl Staged {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// See [`Lease::closing`].

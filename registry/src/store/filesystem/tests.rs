@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fs_err as fs;
@@ -10,8 +11,8 @@ use fs_err as fs;
 use super::layout::Layout;
 use super::*;
 use crate::oci::Algorithm;
-use crate::store::Missing;
 use crate::store::contract::{self, Subject};
+use crate::store::{Maintain, Missing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keeps_the_contract() {
@@ -57,12 +58,12 @@ impl Root {
     async fn put(&self, tag: &str) -> Digest {
         let bytes = Bytes::from_static(br#"{"schemaVersion":2,"manifests":[]}"#);
         let digest = Algorithm::Sha256.digest(&bytes);
-        let tag = Some(tag.parse().unwrap());
+        let tags = vec![tag.parse().unwrap()];
         let manifest = NewManifest {
             digest,
             bytes,
             subject: None,
-            tag,
+            tags,
         };
         self.store.put_manifest(&self.repo, manifest).await.unwrap();
         digest
@@ -299,4 +300,82 @@ async fn a_blob_is_read_to_its_end_after_it_was_deleted() {
     fs::remove_file(root.layout.blob_data(&digest)).unwrap();
     let read: Vec<Bytes> = blob.read(0..5).try_collect().await.unwrap();
     assert_eq!(read.concat(), b"layer");
+}
+
+/// Either the claim comes first and the link stays, or the removal does and
+/// the claim is told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_and_a_removal_exclude_each_other() {
+    let root = root();
+    let digest = root.push(b"layer").await;
+    let link = root.layout.layer_link(&root.repo, &digest);
+    let (mut kept, mut removed) = (0, 0);
+    for _ in 0..200 {
+        root.push(b"layer").await;
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        fs::File::open(&link).unwrap().set_modified(old).unwrap();
+        let (store, repo) = (root.store.clone(), root.repo.clone());
+        let claim = tokio::spawn(async move { store.claim_blob(&repo, &digest).await.is_ok() });
+        let grace = SystemTime::now() - Duration::from_secs(60);
+        let expired = root
+            .store
+            .expire_layer(&root.repo, &digest, grace)
+            .await
+            .unwrap();
+        let claimed = claim.await.unwrap();
+        assert_eq!(claimed, !expired);
+        assert_eq!(fs::exists(&link).unwrap(), claimed);
+        if claimed { kept += 1 } else { removed += 1 }
+    }
+    assert!(kept + removed == 200, "kept {kept}, removed {removed}");
+}
+
+/// Content that was pushed long ago stays while it is pushed again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_of_old_content_and_its_removal_exclude_each_other() {
+    let root = root();
+    let digest = root.push(b"layer").await;
+    let data = root.layout.blob_data(&digest);
+    for _ in 0..100 {
+        root.push(b"layer").await;
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        fs::File::open(&data).unwrap().set_modified(old).unwrap();
+        let (store, repo) = (root.store.clone(), root.repo.clone());
+        let push = tokio::spawn(async move {
+            let mut upload = store.begin_upload(&repo).await.unwrap();
+            upload.write("layer".into()).await.unwrap();
+            upload.commit(&digest).await.unwrap();
+        });
+        let grace = SystemTime::now() - Duration::from_secs(60);
+        root.store.expire_content(&digest, grace).await.unwrap();
+        push.await.unwrap();
+        assert_eq!(fs::read(&data).unwrap(), b"layer");
+    }
+}
+
+/// Whoever tidies up removes directories into which others are about to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pushes_and_tidying_do_not_disturb_each_other() {
+    let root = root();
+    let store = root.store.clone();
+    let repo = root.repo.clone();
+    let tidying = tokio::spawn(async move {
+        for _ in 0..300 {
+            // Far less than any collector grants.
+            let since = SystemTime::now() - Duration::from_millis(10);
+            store.tidy(Some(&repo), since).await.unwrap();
+            store.tidy(None, since).await.unwrap();
+        }
+    });
+    for round in 0..40 {
+        let digest = root.push(b"layer").await;
+        let manifest = root.put(&format!("t{round}")).await;
+        root.store.blob(&root.repo, &digest).await.unwrap();
+        root.store
+            .delete_manifest(&root.repo, &manifest)
+            .await
+            .unwrap();
+        root.store.delete_blob(&root.repo, &digest).await.unwrap();
+    }
+    tidying.await.unwrap();
 }

@@ -1,15 +1,18 @@
 //! Uploads: begun, looked at, and taken up again.
 
+use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use fs_err::{self as fs, OpenOptions};
+use fs_err::{self as fs, File, OpenOptions};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Shared;
-use super::durable::is_absent;
+use super::durable::{self, is_absent};
+use super::inventory;
 use super::layout::{UPLOAD_DATA, UPLOAD_STARTED_AT};
 use super::pool::blocking;
 use super::staged::Staged;
@@ -29,11 +32,10 @@ pub(super) async fn begin(shared: &Arc<Shared>, repo: &RepoName) -> Result<FileU
     let staged = blocking({
         let (shared, repo) = (Arc::clone(&shared), repo.clone());
         move || {
-            shared
-                .directories
-                .ensure(&shared.layout.repository(&repo))?;
             let directory = shared.layout.upload(&repo, id);
-            fs::create_dir_all(&directory)?;
+            durable::in_directory(&shared.directories, &shared.layout.uploads(&repo), || {
+                fs::create_dir_all(&directory)
+            })?;
             write_started_at(&directory.join(UPLOAD_STARTED_AT))?;
             let data = directory.join(UPLOAD_DATA);
             let file = OpenOptions::new()
@@ -76,12 +78,52 @@ pub(super) async fn resume(
                     shared.leases.forget(id);
                     Err(missing(&repo, id))
                 }
-                result => Staged::open(result?, data, id, lease),
+                result => match Staged::open(result?, data, id, lease) {
+                    // Expired by somebody else in the meantime.
+                    Err(StoreError::Io(error)) if is_absent(&error) => Err(missing(&repo, id)),
+                    result => result,
+                },
             }
         }
     })
     .await?;
     Ok(FileUpload::new(shared, repo, id, staged))
+}
+
+/// Removes an upload to which nothing was written since `idle_since`. False
+/// if it is in use, or gone.
+pub(super) async fn expire(
+    shared: &Arc<Shared>,
+    repo: &RepoName,
+    id: UploadId,
+    idle_since: SystemTime,
+) -> Result<bool, StoreError> {
+    let lease = match shared.leases.acquire(id).await {
+        Err(StoreError::UploadBusy(_)) => return Ok(false),
+        result => result?,
+    };
+    let (shared, directory) = (Arc::clone(shared), shared.layout.upload(repo, id));
+    blocking(move || {
+        // Distribution makes the file with the first byte.
+        let data = match File::open(directory.join(UPLOAD_DATA)) {
+            Err(error) if is_absent(&error) => None,
+            result => Some(result?),
+        };
+        if let Some(data) = &data
+            && let Err(TryLockError::WouldBlock) = data.try_lock()
+        {
+            return Ok(false);
+        }
+        let active = inventory::last_active(&directory)?;
+        if active.is_none_or(|active| active >= idle_since) {
+            return Ok(false);
+        }
+        fs::remove_dir_all(&directory)?;
+        shared.leases.forget(id);
+        drop((data, lease));
+        Ok(true)
+    })
+    .await
 }
 
 /// The length of what is on disk.

@@ -52,10 +52,33 @@ pub(super) fn repositories(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Page<RepoName>, StoreError> {
+    walk_repositories(layout, after, limit, has_manifests)
+}
+
+/// As [`repositories`], with all that have anything at all.
+pub(super) fn places(
+    layout: &Layout,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page<RepoName>, StoreError> {
+    walk_repositories(layout, after, limit, |layout, repo| {
+        let names = directory_names(&layout.repository(repo))?;
+        // No part of a name begins so.
+        Ok(names.is_empty() || names.iter().any(|name| name.starts_with('_')))
+    })
+}
+
+fn walk_repositories(
+    layout: &Layout,
+    after: Option<&str>,
+    limit: usize,
+    is_listed: fn(&Layout, &RepoName) -> Result<bool, StoreError>,
+) -> Result<Page<RepoName>, StoreError> {
     let mut page = PageBuilder::new(limit);
     let walk = Walk {
         layout,
         after: after.unwrap_or_default(),
+        is_listed,
     };
     walk.below("", &mut page)?;
     Ok(page.finish())
@@ -83,6 +106,7 @@ struct Walk<'a> {
     layout: &'a Layout,
     /// Empty before the first name.
     after: &'a str,
+    is_listed: fn(&Layout, &RepoName) -> Result<bool, StoreError>,
 }
 
 impl Walk<'_> {
@@ -106,7 +130,7 @@ impl Walk<'_> {
                 break;
             }
             match step.parse() {
-                Ok(repo) if has_manifests(self.layout, &repo)? => {
+                Ok(repo) if (self.is_listed)(self.layout, &repo)? => {
                     page.push(repo);
                 }
                 Ok(_) => {}
@@ -140,7 +164,7 @@ fn has_manifests(layout: &Layout, repo: &RepoName) -> Result<bool, StoreError> {
 
 /// The names of the directories in a directory; none if it is not there.
 /// Names that are not text are nobody's of ours.
-fn directory_names(directory: &Path) -> Result<Vec<String>, StoreError> {
+pub(super) fn directory_names(directory: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs::read_dir(directory) {
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
         result => result?,

@@ -1,0 +1,139 @@
+//! Who uses a file, and when it was last used. Everything in here blocks.
+//!
+//! A claim is a file's modification time, so that every process that shares
+//! the directory sees it, and docker-registry's own writes count as one. What
+//! makes it safe is a lock on the file: a claim holds it shared, a removal
+//! exclusively, and neither looks at a file that has lost its name meanwhile.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use fs_err::{self as fs, File};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+
+use super::durable::{self, is_absent};
+use super::pool::blocking;
+use super::quick;
+use crate::store::StoreError;
+
+/// A claim that is younger than this is not renewed: pushes ask for the same
+/// blobs again and again. No collector may grant less.
+pub(super) const RENEWED_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a file may be replaced while it is being claimed.
+const ATTEMPTS: usize = 16;
+
+/// Marks a file as used now. False if it is not there.
+pub(super) fn renew(path: &Path) -> io::Result<bool> {
+    for _ in 0..ATTEMPTS {
+        let file = match File::open(path) {
+            Err(error) if is_absent(&error) => return Ok(false),
+            result => result?,
+        };
+        if is_recent(&file)? {
+            return Ok(true);
+        }
+        lock(&file, false)?;
+        match touch(&file) {
+            // Nobody can remove what lies on a read-only file system.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => return Ok(true),
+            result => result?,
+        }
+        if is_named(&file)? {
+            return Ok(true);
+        }
+        // It was replaced or removed: whatever has the name now is looked at.
+    }
+    Err(io::Error::other(format!(
+        "{} is being replaced all the time",
+        path.display()
+    )))
+}
+
+/// Removes a file for good that was last used before `unused_since`, and
+/// returns its length. `None` if it is used, or not there.
+pub(super) fn remove_unused(path: &Path, unused_since: SystemTime) -> io::Result<Option<u64>> {
+    let Some(file) = lock_exclusively(path)? else {
+        return Ok(None);
+    };
+    let metadata = file.metadata()?;
+    if metadata.modified()? >= unused_since {
+        return Ok(None);
+    }
+    fs::remove_file(path)?;
+    durable::sync_parent(path)?;
+    Ok(Some(metadata.len()))
+}
+
+/// Keeps everybody who claims or removes a file away from it until the result
+/// is dropped. `None` if it is not there.
+pub(super) fn lock_exclusively(path: &Path) -> io::Result<Option<File>> {
+    for _ in 0..ATTEMPTS {
+        let file = match File::open(path) {
+            Err(error) if is_absent(&error) => return Ok(None),
+            result => result?,
+        };
+        lock(&file, true)?;
+        if is_named(&file)? {
+            return Ok(Some(file));
+        }
+    }
+    Err(io::Error::other(format!(
+        "{} is being replaced all the time",
+        path.display()
+    )))
+}
+
+/// Takes the lock of a file or directory. Where the file system has no locks,
+/// no other process shares it that could be kept away.
+pub(super) fn lock(file: &File, exclusively: bool) -> io::Result<()> {
+    let locked = if exclusively {
+        file.lock()
+    } else {
+        file.lock_shared()
+    };
+    match locked {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        result => result,
+    }
+}
+
+/// Marks an open file as used now.
+pub(super) fn touch(file: &File) -> io::Result<()> {
+    let now = Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        },
+    };
+    Ok(rustix::fs::futimens(file, &now)?)
+}
+
+/// Whether a file still has a name.
+pub(super) fn is_named(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    Ok(file.metadata()?.nlink() > 0)
+}
+
+/// As [`renew`], without a thread if the claim is a recent one.
+pub(super) async fn renew_soon(path: PathBuf) -> Result<bool, StoreError> {
+    let file = match quick::open(&path).await {
+        Err(error) if is_absent(&error) => return Ok(false),
+        result => result?,
+    };
+    if is_recent(&file)? {
+        return Ok(true);
+    }
+    blocking(move || Ok(renew(&path)?)).await
+}
+
+fn is_recent(file: &File) -> io::Result<bool> {
+    let used = file.metadata()?.modified()?;
+    Ok(used.elapsed().is_ok_and(|age| age < RENEWED_AFTER))
+}
