@@ -5,6 +5,7 @@
 //! serve it, and a proxy in the same process can call it.
 //!
 //! - [`oci`]: what the specifications name; no input or output
+//! - [`schema1`]: Docker's first format of manifests; no input or output either
 //! - [`store`]: where it is kept; the contract, and the file system
 //! - `api`: how it is asked for; the only part that knows HTTP
 //!
@@ -13,6 +14,7 @@
 mod api;
 pub mod oci;
 mod open;
+pub mod schema1;
 pub mod store;
 
 #[cfg(feature = "fuzzing")]
