@@ -62,7 +62,7 @@ pub(super) fn remove_unused(path: &Path, unused_since: SystemTime) -> io::Result
         return Ok(None);
     }
     fs::remove_file(path)?;
-    durable::sync_parent(path)?;
+    durable::sync_removal(path)?;
     Ok(Some(metadata.len()))
 }
 

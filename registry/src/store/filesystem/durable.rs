@@ -123,8 +123,20 @@ pub(super) fn remove(path: &Path) -> io::Result<bool> {
         Err(error) if is_absent(&error) => return Ok(false),
         result => result?,
     }
-    sync_parent(path)?;
+    sync_removal(path)?;
     Ok(true)
+}
+
+/// Makes it durable that there is nothing at `path`. Its directory may have
+/// been removed meanwhile, because it was empty: then that is what has to last.
+pub(super) fn sync_removal(path: &Path) -> io::Result<()> {
+    for directory in path.ancestors().skip(1) {
+        match sync_directory(directory) {
+            Err(error) if is_absent(&error) => {}
+            result => return result,
+        }
+    }
+    Ok(())
 }
 
 /// Makes the names in the directory of `path` durable.

@@ -229,8 +229,11 @@ pub(super) fn remove_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<
         return Ok(false);
     }
     let directory = shared.layout.tag(repo, tag);
-    fs::remove_dir_all(&directory)?;
-    durable::sync_parent(&directory)?;
+    match fs::remove_dir_all(&directory) {
+        Err(error) if is_absent(&error) => {}
+        result => result?,
+    }
+    durable::sync_removal(&directory)?;
     aliases::remove_tag(shared, repo, tag)?;
     durable::remove(&shared.layout.pull(repo, tag))?;
     Ok(true)
