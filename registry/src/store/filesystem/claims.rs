@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
 use fs_err::{self as fs, File};
@@ -38,6 +39,10 @@ pub(super) fn renew(path: &Path) -> io::Result<bool> {
         match touch(&file) {
             // Nobody can remove what lies on a read-only file system.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                warn_of_foreign_file(path, &error);
+                return Ok(true);
+            }
             result => result?,
         }
         if is_named(&file)? {
@@ -49,6 +54,20 @@ pub(super) fn renew(path: &Path) -> io::Result<bool> {
         "{} is being replaced all the time",
         path.display()
     )))
+}
+
+/// Says once that claims cannot be kept: a registry that somebody else's
+/// program filled is served all the same.
+fn warn_of_foreign_file(path: &Path, error: &io::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            store.file = %path.display(),
+            error = %error,
+            hint = "give the registry's directory and all in it to the user that the server runs as",
+            "cannot mark what pushes rely on as used: garbage collection may remove it"
+        );
+    });
 }
 
 /// Removes a file for good that was last used before `unused_since`, and

@@ -78,8 +78,8 @@ impl Maintain for Filesystem {
     ) -> Result<(), StoreError> {
         let repo = repo.cloned();
         self.blocking(move |shared| match repo {
-            Some(repo) => tidy::repository(&shared.layout, &repo, unused_since),
-            None => tidy::shared(&shared.layout, unused_since),
+            Some(repo) => tidy::repository(shared, &repo, unused_since),
+            None => tidy::common(&shared.layout, unused_since),
         })
         .await
     }

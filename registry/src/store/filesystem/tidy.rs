@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use fs_err as fs;
 
+use super::Shared;
 use super::durable::{self, is_absent};
 use super::layout::{Layout, UPLOADS};
 use crate::oci::RepoName;
@@ -15,11 +16,13 @@ use crate::store::StoreError;
 /// Tidies one repository, and removes it if nothing is left of it. Those
 /// below it are left alone: each is tidied by its own name.
 pub(super) fn repository(
-    layout: &Layout,
+    shared: &Shared,
     repo: &RepoName,
     unused_since: SystemTime,
 ) -> Result<(), StoreError> {
+    let layout = &shared.layout;
     let directory = layout.repository(repo);
+    let manifests = layout.manifests(repo);
     let mut emptied = true;
     for entry in entries(&directory)? {
         // No part of a name begins so: it is not another repository.
@@ -30,6 +33,12 @@ pub(super) fn repository(
         } else if name == UPLOADS {
             // An upload may have nothing yet, and is removed by its identifier.
             remove_if_empty(&entry.path(), unused_since)?
+        } else if entry.path() == manifests {
+            sweep_below(&manifests, unused_since)?;
+            // The directory is the repository's lock: who holds it must not
+            // lose it to somebody who makes another one.
+            let _held = shared.locks.hold_existing(shared, repo)?;
+            remove_if_empty(&manifests, unused_since)?
         } else {
             sweep(&entry.path(), unused_since)?
         };
@@ -47,7 +56,7 @@ pub(super) fn repository(
 }
 
 /// Tidies what all repositories share.
-pub(super) fn shared(layout: &Layout, unused_since: SystemTime) -> Result<(), StoreError> {
+pub(super) fn common(layout: &Layout, unused_since: SystemTime) -> Result<(), StoreError> {
     for entry in entries(&layout.blobs())? {
         if entry.file_type()?.is_dir() {
             sweep_below(&entry.path(), unused_since)?;
