@@ -67,7 +67,7 @@ fn report(settings: &Settings) -> String {
     let _ = match &settings.backend {
         Backend::Registry(registry) => writeln!(
             text,
-            "registry     {}{} (deletion {}{})",
+            "registry     {}{} (deletion {}{}{})",
             registry.root.display(),
             if registry.root.exists() {
                 ""
@@ -77,6 +77,11 @@ fn report(settings: &Settings) -> String {
             if registry.delete { "on" } else { "off" },
             if registry.read_only {
                 ", read-only"
+            } else {
+                ""
+            },
+            if registry.schema1.is_some() {
+                ", schema 1 on"
             } else {
                 ""
             },

@@ -12,7 +12,7 @@ mod tidegate_toml;
 pub use diagnostic::{Diagnostic, Location};
 pub use settings::{
     AccessLog, Auth, Backend, CertificateFiles, Edge, Forward, Listener, Log, LogFormat, Protocol,
-    Registry, Server, Settings, Upstream,
+    Registry, Schema1, Server, Settings, Upstream,
 };
 pub use stamp::FileStamp;
 pub use tidegate_toml::{LoadError, load, parse};

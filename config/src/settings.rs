@@ -162,6 +162,17 @@ pub struct Registry {
     pub delete: bool,
     /// Whether pushes and deletions are refused.
     pub read_only: bool,
+    /// Whether clients that know nothing newer than schema 1, as Docker before
+    /// 1.10, are served: distribution's `compatibility.schema1.enabled`.
+    pub schema1: Option<Schema1>,
+}
+
+/// `registry.schema1`, where it is `true`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema1 {
+    /// The private key that manifests are signed with: a JSON Web Key or PEM.
+    /// Without it, a key is made at each start.
+    pub signing_key: Option<PathBuf>,
 }
 
 /// The `[forward]` section.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tidegate_failure::Explain;
 
 use crate::diagnostic::Diagnostic;
-use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Settings};
+use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Schema1, Settings};
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +131,19 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
             root: base.join(registry.root),
             delete: registry.delete,
             read_only: registry.read_only,
+            schema1: match (registry.schema1, registry.schema1_signing_key) {
+                (true, key) => Some(Schema1 {
+                    signing_key: key.map(|key| base.join(key.into_inner())),
+                }),
+                (false, None) => None,
+                (false, Some(key)) => {
+                    return Err(wrong(
+                        key.span(),
+                        "`schema1_signing_key` without `schema1 = true`: nothing would be signed",
+                        "add `schema1 = true`, or remove `schema1_signing_key`",
+                    ));
+                }
+            },
         }),
         (None, Some(forward)) => {
             let forward = forward.into_inner();

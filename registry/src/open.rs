@@ -8,6 +8,7 @@ use rustix::fs::Access;
 use tidegate_failure::Explain;
 
 use crate::api::Api;
+use crate::schema1::{SigningKey, SigningKeyError};
 use crate::store::Filesystem;
 
 /// Opens the registry below `settings.root`. The directory and what it needs
@@ -42,7 +43,19 @@ pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
                 .map_err(|source| OpenError::unusable(&directory, source.into()))?;
         }
     }
-    Ok(Api::new(Arc::new(store), settings))
+    let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
+    Ok(Api::with_schema1(Arc::new(store), settings, schema1))
+}
+
+fn signing_key(settings: &tidegate_config::Schema1) -> Result<SigningKey, OpenError> {
+    let Some(path) = &settings.signing_key else {
+        return SigningKey::generate().map_err(OpenError::NoKey);
+    };
+    let content = fs_err::read(path).map_err(OpenError::KeyFile)?;
+    SigningKey::parse(&content).map_err(|source| OpenError::Key {
+        path: path.clone(),
+        source,
+    })
 }
 
 /// Why a registry cannot be opened.
@@ -62,6 +75,20 @@ pub enum OpenError {
         /// The directory.
         root: PathBuf,
     },
+    /// The key for schema 1 cannot be read; the cause names the file.
+    #[error("`registry.schema1_signing_key`: {0}")]
+    KeyFile(#[source] io::Error),
+    /// What is in the file is no key for schema 1.
+    #[error("`registry.schema1_signing_key`: {}: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SigningKeyError,
+    },
+    /// There is no file, and no key could be made.
+    #[error("`registry.schema1`: {0}")]
+    NoKey(#[source] SigningKeyError),
 }
 
 impl OpenError {
@@ -94,6 +121,15 @@ impl Explain for OpenError {
                 let parent = root.ancestors().nth(3)?;
                 Some(format!("set registry.root = \"{}\"", parent.display()))
             }
+            Self::KeyFile(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("give the file to the user that the server runs as".to_owned())
+            }
+            Self::KeyFile(_) | Self::Key { .. } => Some(
+                "`openssl ecparam -name prime256v1 -genkey -noout` makes a key; \
+                 without the setting, one is made at each start"
+                    .to_owned(),
+            ),
+            Self::NoKey(_) => None,
         }
     }
 }
@@ -107,6 +143,7 @@ mod tests {
             root: root.to_owned(),
             delete: false,
             read_only,
+            schema1: None,
         }
     }
 
@@ -148,6 +185,27 @@ mod tests {
                 error.to_string().contains(path.to_str().unwrap()),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_sign_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("key.pem");
+        let settings = tidegate_config::Registry {
+            schema1: Some(tidegate_config::Schema1 {
+                signing_key: Some(path.clone()),
+            }),
+            ..settings(&root.path().join("registry"), false)
+        };
+        let missing = error(&settings);
+        fs_err::write(&path, b"-----BEGIN KEY-----").unwrap();
+        let broken = error(&settings);
+        for error in [missing, broken] {
+            let text = error.to_string();
+            assert!(text.contains("`registry.schema1_signing_key`"), "{text}");
+            assert!(text.contains(path.to_str().unwrap()), "{text}");
+            assert!(error.hint().unwrap().contains("makes a key"));
         }
     }
 

@@ -253,6 +253,7 @@ mod tests {
             "failure_window",
             "delete",
             "read_only",
+            "schema1",
             "refused_user_agents",
             "trusted_proxies",
             "publish_ca",

@@ -203,6 +203,9 @@ pub(super) struct RegistrySection {
     pub(super) delete: bool,
     #[serde(default)]
     pub(super) read_only: bool,
+    #[serde(default)]
+    pub(super) schema1: bool,
+    pub(super) schema1_signing_key: Option<Spanned<PathBuf>>,
 }
 
 fn yes() -> bool {

@@ -72,6 +72,7 @@ fn what_is_not_said_has_its_default() {
                 root: "/srv/tidegate/registry".into(),
                 delete: true,
                 read_only: false,
+                schema1: None,
             }),
         }
     );
@@ -194,6 +195,38 @@ fn an_upstream_is_a_host_with_a_port_or_a_socket() {
     ] {
         assert!(forward(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn schema_1_is_served_where_it_is_said() {
+    let with = |line: &str| {
+        let text = SMALL.replace(
+            "root = \"registry\"",
+            &format!("root = \"registry\"\n{line}"),
+        );
+        match parse(Path::new("/srv/tidegate.toml"), &text)
+            .unwrap()
+            .backend
+        {
+            Backend::Registry(registry) => registry.schema1,
+            Backend::Forward(_) => panic!("not a registry"),
+        }
+    };
+    assert_eq!(with("schema1 = false"), None);
+    assert_eq!(with("schema1 = true"), Some(Schema1 { signing_key: None }));
+    assert_eq!(
+        with("schema1 = true\nschema1_signing_key = \"key.pem\""),
+        Some(Schema1 {
+            signing_key: Some("/srv/key.pem".into())
+        })
+    );
+    let (said, hint) = refused(
+        "root = \"registry\"",
+        "root = \"registry\"\nschema1_signing_key = \"key.pem\"",
+    );
+    assert!(said.starts_with("t.toml:14:"), "{said}");
+    assert!(said.contains("without `schema1 = true`"), "{said}");
+    assert!(hint.unwrap().contains("add `schema1 = true`"));
 }
 
 #[test]

@@ -8,8 +8,9 @@ use http::{Method, StatusCode};
 use super::body::Body;
 use super::error::{ApiError, Code};
 use super::range::{self, Selection};
-use super::{Call, Response, conditional, headers, multipart};
+use super::{Call, Response, conditional, headers, multipart, schema1};
 use crate::oci::{Digest, RepoName};
+use crate::schema1::SigningKey;
 use crate::store::{Blob, Store};
 
 /// Content never changes under its digest: a cache may keep it for a year.
@@ -20,11 +21,15 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 /// it, 404 `BLOB_UNKNOWN`, 416 `RANGE_INVALID`.
 pub(super) async fn get(
     store: &dyn Store,
+    schema1: Option<&SigningKey>,
     call: &Call,
     repo: &RepoName,
     digest: &Digest,
 ) -> Result<Response, ApiError> {
-    let blob = store.blob(repo, digest).await?;
+    let blob = match schema1 {
+        Some(_) => schema1::blob(store, repo, digest).await?,
+        None => store.blob(repo, digest).await?,
+    };
     let mut response = if conditional::is_unchanged(&call.headers, digest) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -28,6 +28,7 @@ pub(super) enum Code {
     ManifestBlobUnknown,
     ManifestInvalid,
     ManifestUnknown,
+    ManifestUnverified,
     NameInvalid,
     NameUnknown,
     /// Of no specification: nothing lies at this path.
@@ -79,6 +80,11 @@ impl Code {
                 "MANIFEST_UNKNOWN",
                 S::NOT_FOUND,
                 "the repository has no such manifest",
+            ),
+            Self::ManifestUnverified => (
+                "MANIFEST_UNVERIFIED",
+                S::BAD_REQUEST,
+                "a signature of the manifest is wrong",
             ),
             Self::NameInvalid => (
                 "NAME_INVALID",
@@ -150,6 +156,13 @@ impl ApiError {
             .map(|detail| (code, Some(detail)))
             .collect();
         error
+    }
+
+    /// 500 for what is nobody's mistake; the cause is for the log.
+    pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let mut unknown = Self::new(Code::Unknown);
+        unknown.0.cause = Some(cause.into());
+        unknown
     }
 
     /// Says more, to the client.
@@ -248,11 +261,7 @@ impl From<StoreError> for ApiError {
                 .detail("another request is writing to this upload"),
             StoreError::DigestMismatch { expected, actual } => Self::new(Code::DigestInvalid)
                 .detail(json!({ "expected": expected, "actual": actual })),
-            StoreError::Damaged { .. } | StoreError::Io(_) => {
-                let mut unknown = Self::new(Code::Unknown);
-                unknown.0.cause = Some(error.into());
-                unknown
-            }
+            StoreError::Damaged { .. } | StoreError::Io(_) => Self::internal(error),
         }
     }
 }

@@ -2,28 +2,31 @@
 //!
 //! Whatever a client says it accepts, it gets the manifest that was pushed:
 //! to convert it would change its digest, and clients that say nothing, or
-//! `*/*`, understand all of them.
+//! `*/*`, understand all of them. Where the settings ask for it, `schema1` makes
+//! an exception for those that do not.
 
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, LOCATION, VARY};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::body::Body;
 use super::error::{ApiError, Code};
 use super::receive::{self, Limited};
-use super::{Call, RequestBody, Response, conditional, headers};
+use super::{Call, RequestBody, Response, conditional, headers, schema1};
 use crate::oci::{
     Algorithm, Digest, MANIFEST_SIZE_LIMIT, Manifest, ManifestError, ManifestType, Reference,
     RepoName, Tag,
 };
-use crate::store::{NewManifest, Store, StoreError};
+use crate::schema1::{SigningKey, empty_layer};
+use crate::store::{NewManifest, Store, StoreError, StoredManifest};
 
 /// 200 with the manifest, 304 if the client has it, 404 `MANIFEST_UNKNOWN`.
 pub(super) async fn get(
     store: &dyn Store,
+    schema1: Option<&SigningKey>,
     call: &Call,
     repo: &RepoName,
     reference: &Reference,
@@ -33,43 +36,87 @@ pub(super) async fn get(
         Reference::Digest(digest) => *digest,
     };
     let manifest = store.manifest(repo, &digest).await?;
-    let mut response = if conditional::is_unchanged(&call.headers, &digest) {
+    let served = match schema1 {
+        Some(key) => {
+            let stored = (digest, manifest);
+            schema1::shown(key, store, call, repo, reference, stored).await?
+        }
+        None => Served::of(digest, &manifest),
+    };
+    let mut response = if conditional::is_unchanged(&call.headers, &served.digest) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let mut response = Response::new(Body::full(manifest.bytes().clone()));
-        let media_type = HeaderValue::from_static(manifest.media_type().as_str());
+        let mut response = Response::new(Body::full(served.bytes));
+        let media_type = HeaderValue::from_static(served.media_type.as_str());
         response.headers_mut().insert(CONTENT_TYPE, media_type);
         response
     };
-    response
-        .headers_mut()
-        .insert(headers::CONTENT_DIGEST, headers::value(digest));
-    response.headers_mut().insert(ETAG, headers::etag(&digest));
+    let headers = response.headers_mut();
+    headers.insert(headers::CONTENT_DIGEST, headers::value(served.digest));
+    headers.insert(ETAG, headers::etag(&served.digest));
+    if schema1.is_some() && matches!(reference, Reference::Tag(_)) {
+        headers.insert(VARY, HeaderValue::from(ACCEPT));
+    }
     Ok(response)
 }
 
+/// A manifest as a client gets it.
+pub(super) struct Served {
+    /// Its name, and its entity tag.
+    pub(super) digest: Digest,
+    pub(super) media_type: ManifestType,
+    pub(super) bytes: Bytes,
+}
+
+impl Served {
+    /// A manifest as it is stored.
+    pub(super) fn of(digest: Digest, manifest: &StoredManifest) -> Self {
+        Self {
+            digest,
+            media_type: manifest.media_type(),
+            bytes: manifest.bytes().clone(),
+        }
+    }
+}
+
 /// 201, or 400 with what is wrong: `MANIFEST_INVALID`, `DIGEST_INVALID`, one
-/// `MANIFEST_BLOB_UNKNOWN` for each thing that is missing; 413 for more than
-/// 4 MiB.
+/// `MANIFEST_BLOB_UNKNOWN` for each thing that is missing,
+/// `MANIFEST_UNVERIFIED`; 413 for more than 4 MiB.
 pub(super) async fn put(
     store: &dyn Store,
+    schema1: Option<&SigningKey>,
     call: &Call,
     body: RequestBody,
     repo: &RepoName,
     reference: Reference,
 ) -> Result<Response, ApiError> {
-    let declared = declared_type(&call.headers)?;
+    let declared = declared_type(&call.headers);
     let bytes = match receive::all(&call.headers, body, MANIFEST_SIZE_LIMIT).await? {
         Limited::Whole(bytes) => bytes,
         Limited::TooLarge => return Err(invalid(&ManifestError::TooLarge)),
     };
-    let (digest, tags) = name(&bytes, reference)?;
-    let manifest = Manifest::parse(&bytes, declared).map_err(|error| invalid(&error))?;
-    check_content(store, repo, &manifest).await?;
-
-    let subject = manifest.subject().map(|subject| subject.digest);
+    let known = *declared.as_ref().unwrap_or(&None);
+    let ((digest, tags), pushed) = if schema1.is_some() && schema1::is_pushed(known, &bytes) {
+        let pushed = schema1::read(bytes).await?;
+        (name(&pushed.bytes, reference)?, pushed)
+    } else {
+        let declared = declared?;
+        (name(&bytes, reference)?, Pushed::read(bytes, declared)?)
+    };
+    let mut missing = missing_content(store, repo, &pushed).await?;
+    if schema1.is_some() && missing.contains(&empty_layer()) {
+        schema1::put_empty_layer(store, repo).await?;
+        missing.retain(|digest| *digest != empty_layer());
+    }
+    if !missing.is_empty() {
+        let details = missing
+            .into_iter()
+            .map(|digest| json!({ "digest": digest }));
+        return Err(ApiError::for_each(Code::ManifestBlobUnknown, details));
+    }
+    let Pushed { bytes, subject, .. } = pushed;
     store
         .put_manifest(
             repo,
@@ -142,37 +189,55 @@ fn name(bytes: &Bytes, reference: Reference) -> Result<(Digest, Vec<Tag>), ApiEr
     }
 }
 
-/// Makes sure that everything a manifest names is in the repository, and stays.
-async fn check_content(
+/// A checked manifest that somebody pushes.
+pub(super) struct Pushed {
+    /// What is stored.
+    pub(super) bytes: Bytes,
+    /// The blobs that it names, apart from those that may be elsewhere.
+    pub(super) blobs: Vec<Digest>,
+    /// The manifests that it lists.
+    pub(super) children: Vec<Digest>,
+    /// The manifest that it says something about.
+    pub(super) subject: Option<Digest>,
+}
+
+impl Pushed {
+    fn read(bytes: Bytes, declared: Option<ManifestType>) -> Result<Self, ApiError> {
+        let manifest = Manifest::parse(&bytes, declared).map_err(|error| invalid(&error))?;
+        Ok(Self {
+            blobs: manifest.blobs().map(|blob| blob.digest).collect(),
+            children: manifest.children().map(|child| child.digest).collect(),
+            subject: manifest.subject().map(|subject| subject.digest),
+            bytes,
+        })
+    }
+}
+
+/// Everything that a manifest names and the repository lacks. The rest stays.
+async fn missing_content(
     store: &dyn Store,
     repo: &RepoName,
-    manifest: &Manifest,
-) -> Result<(), ApiError> {
+    pushed: &Pushed,
+) -> Result<Vec<Digest>, ApiError> {
     // Each digest is looked for once: a hostile manifest may name one, or
     // others that are not there, tens of thousands of times.
     let mut seen = HashSet::new();
     let mut missing = Vec::new();
-    for blob in manifest.blobs() {
-        if seen.insert(blob.digest) && !has_blob(store, repo, &blob.digest).await? {
-            missing.push(blob.digest);
+    for blob in &pushed.blobs {
+        if seen.insert(*blob) && !has_blob(store, repo, blob).await? {
+            missing.push(*blob);
         }
     }
-    for child in manifest.children() {
+    for child in &pushed.children {
         // An index of BuildKit's cache lists layers, and others may as well.
-        if seen.insert(child.digest)
-            && !has_manifest(store, repo, &child.digest).await?
-            && !has_blob(store, repo, &child.digest).await?
+        if seen.insert(*child)
+            && !has_manifest(store, repo, child).await?
+            && !has_blob(store, repo, child).await?
         {
-            missing.push(child.digest);
+            missing.push(*child);
         }
     }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let details = missing
-        .into_iter()
-        .map(|digest| json!({ "digest": digest }));
-    Err(ApiError::for_each(Code::ManifestBlobUnknown, details))
+    Ok(missing)
 }
 
 async fn has_blob(store: &dyn Store, repo: &RepoName, digest: &Digest) -> Result<bool, StoreError> {

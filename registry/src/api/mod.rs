@@ -5,6 +5,7 @@
 //! `referrers`, `catalog`, `base`), which answers with a response or an
 //! [`error::ApiError`].
 
+mod accept;
 mod access;
 mod base;
 mod blobs;
@@ -23,6 +24,7 @@ mod range;
 mod receive;
 mod referrers;
 mod route;
+mod schema1;
 mod tags;
 mod uploads;
 
@@ -45,6 +47,7 @@ use self::error::ApiError;
 use self::origin::Origin;
 use self::query::Query;
 use self::route::{Route, route};
+use crate::schema1::SigningKey;
 use crate::store::Store;
 
 /// Any error of the body of a request.
@@ -68,6 +71,8 @@ pub struct Api {
 struct Shared {
     store: Arc<dyn Store>,
     policy: Policy,
+    /// What schema 1 manifests are signed with, if there are any.
+    schema1: Option<SigningKey>,
 }
 
 /// What handlers know of a request, apart from its route and its body.
@@ -81,12 +86,26 @@ struct Call {
 impl Api {
     /// Serves a store, with the rights that the settings give to everybody.
     pub fn new(store: Arc<dyn Store>, settings: &tidegate_config::Registry) -> Self {
+        Self::with_schema1(store, settings, None)
+    }
+
+    /// Does the same, and with a key also takes in and gives out schema 1
+    /// manifests: see [`crate::schema1`].
+    pub fn with_schema1(
+        store: Arc<dyn Store>,
+        settings: &tidegate_config::Registry,
+        schema1: Option<SigningKey>,
+    ) -> Self {
         let policy = Policy {
             delete: settings.delete,
             read_only: settings.read_only,
         };
         Self {
-            shared: Arc::new(Shared { store, policy }),
+            shared: Arc::new(Shared {
+                store,
+                policy,
+                schema1,
+            }),
         }
     }
 
@@ -114,6 +133,7 @@ impl Api {
     ) -> Result<Response, ApiError> {
         access::check(self.shared.policy, &route)?;
         let store = &*self.shared.store;
+        let schema1 = self.shared.schema1.as_ref();
         match &route {
             Route::Root => Ok(base::root()),
             Route::Base => Ok(base::version()),
@@ -121,15 +141,15 @@ impl Api {
             Route::ListTags(repo) => tags::list(store, call, repo).await,
             Route::ListReferrers(repo, digest) => referrers::list(store, call, repo, digest).await,
             Route::GetManifest(repo, reference) => {
-                manifests::get(store, call, repo, reference).await
+                manifests::get(store, schema1, call, repo, reference).await
             }
             Route::PutManifest(repo, reference) => {
-                manifests::put(store, call, body, repo, reference.clone()).await
+                manifests::put(store, schema1, call, body, repo, reference.clone()).await
             }
             Route::DeleteManifest(repo, reference) => {
                 manifests::delete(store, repo, reference).await
             }
-            Route::GetBlob(repo, digest) => blobs::get(store, call, repo, digest).await,
+            Route::GetBlob(repo, digest) => blobs::get(store, schema1, call, repo, digest).await,
             Route::DeleteBlob(repo, digest) => blobs::delete(store, repo, digest).await,
             Route::StartUpload(repo) => uploads::start(store, call, body, repo).await,
             Route::UploadStatus(repo, id) => uploads::status(store, call, repo, *id).await,

@@ -118,6 +118,16 @@ impl Manifest {
             .chain(self.layers.iter().filter(|layer| !layer.may_be_elsewhere()))
     }
 
+    /// The configuration of an image.
+    pub fn config(&self) -> Option<&Descriptor> {
+        self.config.as_ref()
+    }
+
+    /// The layers of an image, wherever they are.
+    pub fn layers(&self) -> impl Iterator<Item = &Descriptor> {
+        self.layers.iter()
+    }
+
     /// The manifests that an index lists.
     pub fn children(&self) -> impl Iterator<Item = &Descriptor> {
         self.manifests.iter()

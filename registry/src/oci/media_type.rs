@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The manifests that can be pushed, and the two forms of Docker's first
-/// format that an old data directory may hold.
+/// The manifests that can be pushed, the two forms of Docker's first format
+/// only where the settings say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ManifestType {
     /// `application/vnd.oci.image.manifest.v1+json`
@@ -14,9 +14,9 @@ pub enum ManifestType {
     DockerManifest,
     /// `application/vnd.docker.distribution.manifest.list.v2+json`
     DockerList,
-    /// `application/vnd.docker.distribution.manifest.v1+json`: served, never accepted.
+    /// `application/vnd.docker.distribution.manifest.v1+json`: as it is stored, without signatures.
     DockerSchema1,
-    /// `application/vnd.docker.distribution.manifest.v1+prettyjws`: served, never accepted.
+    /// `application/vnd.docker.distribution.manifest.v1+prettyjws`: as it is pushed and served.
     DockerSchema1Signed,
 }
 

@@ -145,6 +145,7 @@ fn settings(directory: &tempfile::TempDir, change: impl FnOnce(&mut Settings)) -
         root,
         delete: true,
         read_only: false,
+        schema1: None,
     };
     change(&mut settings);
     settings

@@ -8,5 +8,6 @@ mod catalog;
 mod harness;
 mod manifests;
 mod referrers;
+mod schema1;
 mod tags;
 mod uploads;
