@@ -34,10 +34,16 @@ impl Archive {
             "tidegate-test/{}:latest",
             &diff_ids[diff_ids.len() - 1][7..19]
         );
-        let history: Vec<_> = layers
+        let mut history: Vec<_> = layers
             .iter()
             .map(|_| json!({"created": "2020-01-01T00:00:00Z", "created_by": "test"}))
             .collect();
+        // As most images have: a step that changed no file.
+        history.push(json!({
+            "created": "2020-01-01T00:00:00Z",
+            "created_by": "CMD <none> && true",
+            "empty_layer": true,
+        }));
         let config = json!({
             "architecture": "amd64",
             "os": "linux",

@@ -69,7 +69,7 @@ fn docker_registry_can_stay_behind_the_front() {
 }
 
 /// Debian's docker-registry on a free port, without TLS or password.
-struct DockerRegistry {
+pub(crate) struct DockerRegistry {
     child: Child,
     port: u16,
     /// Read on, so that it never waits for its reader.
@@ -78,7 +78,7 @@ struct DockerRegistry {
 }
 
 impl DockerRegistry {
-    fn start(root: &Path) -> Self {
+    pub(crate) fn start(root: &Path) -> Self {
         let port = {
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
             free.local_addr().unwrap().port()
@@ -86,7 +86,7 @@ impl DockerRegistry {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\ncompatibility:\n  schema1:\n    enabled: true\n",
             root.display()
         );
         fs_err::write(&config, text).unwrap();
@@ -108,19 +108,34 @@ impl DockerRegistry {
     }
 
     fn push(&self, source: &str, image: &str) -> Finished {
+        self.copy_in(&[], source, image)
+    }
+
+    /// Copies an image in, converted to a format that skopeo names.
+    pub(crate) fn push_as(&self, format: &str, source: &str, image: &str) -> Finished {
+        self.copy_in(&["--format", format], source, image)
+    }
+
+    fn copy_in(&self, how: &[&str], source: &str, image: &str) -> Finished {
         let mut command = skopeo();
         command
-            .args(["copy", "--dest-tls-verify=false", source])
+            .arg("copy")
+            .args(how)
+            .args(["--dest-tls-verify=false", source])
             .arg(self.reference(image));
         finish(command, "")
     }
 
-    fn pull(&self, image: &str, to: &Path) -> Finished {
+    pub(crate) fn pull(&self, image: &str, to: &Path) -> Finished {
         let mut command = skopeo();
         command
             .args(["copy", "--src-tls-verify=false"])
             .args([self.reference(image), dir_of(to)]);
         finish(command, "")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     fn reference(&self, image: &str) -> String {

@@ -15,6 +15,7 @@ mod docker;
 mod docker_registry;
 mod kinds;
 mod room;
+mod schema1;
 mod skopeo;
 mod tls;
 mod trust;

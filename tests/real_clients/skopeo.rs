@@ -110,10 +110,19 @@ impl Skopeo {
     /// Copies an image in, its digests unchanged where it has any.
     pub(crate) fn push(&self, source: &str, image: &str) -> Finished {
         let preserve = source.starts_with("dir:").then_some("--preserve-digests");
+        self.copy_in(preserve.as_slice(), source, image)
+    }
+
+    /// Copies an image in, converted to a format that skopeo names.
+    pub(crate) fn push_as(&self, format: &str, source: &str, image: &str) -> Finished {
+        self.copy_in(&["--format", format], source, image)
+    }
+
+    fn copy_in(&self, how: &[&str], source: &str, image: &str) -> Finished {
         let mut command = skopeo();
         command
             .arg("copy")
-            .args(preserve)
+            .args(how)
             .arg("--dest-cert-dir")
             .arg(self.trust.path())
             .args(["--dest-creds", &self.credentials, source])
