@@ -12,7 +12,11 @@ static CA: LazyLock<Ca> = LazyLock::new(|| make_ca(&CaOptions::default()).unwrap
 fuzz_target!(|der: &[u8]| {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let body = BASE64_STANDARD.encode(der);
-    writeln!(file, "-----BEGIN X509 CRL-----\n{body}\n-----END X509 CRL-----").unwrap();
+    writeln!(
+        file,
+        "-----BEGIN X509 CRL-----\n{body}\n-----END X509 CRL-----"
+    )
+    .unwrap();
     // Nobody signed it.
     assert!(RevocationList::read(file.path(), CA.certificate()).is_err());
 });

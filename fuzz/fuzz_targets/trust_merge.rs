@@ -17,7 +17,10 @@ static CA: LazyLock<(Authority, Certificate)> = LazyLock::new(|| {
 fuzz_target!(|theirs: &str| {
     let site = Site::parse("reg.lan:5043").unwrap();
     for (store, path) in [
-        (Store::Containerd, "etc/containerd/certs.d/reg.lan:5043/hosts.toml"),
+        (
+            Store::Containerd,
+            "etc/containerd/certs.d/reg.lan:5043/hosts.toml",
+        ),
         (Store::Buildkit, "etc/buildkit/buildkitd.toml"),
         (Store::K3s, "etc/rancher/k3s/registries.yaml"),
     ] {
@@ -28,7 +31,9 @@ fuzz_target!(|theirs: &str| {
         let machine = Machine::below(root.path());
         let planned = install(&machine, store, &site, &CA.0).and_then(|plan| plan.apply());
         let reports = inspect(&machine, &site);
-        let trusts = reports.iter().any(|report| report.store == store && report.trusts(&CA.1));
+        let trusts = reports
+            .iter()
+            .any(|report| report.store == store && report.trusts(&CA.1));
         match planned {
             Ok(_) => assert!(trusts, "{store}"),
             Err(_) => assert_eq!(std::fs::read_to_string(&file).unwrap(), theirs),

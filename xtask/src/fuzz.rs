@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 use crate::{install, native, process, say};
 
 /// Every target, by the name of what it parses.
-const TARGETS: [&str; 18] = [
+const TARGETS: [&str; 19] = [
     "basic_auth",
     "certificate",
     "certificate_request",
@@ -29,6 +29,7 @@ const TARGETS: [&str; 18] = [
     "range",
     "revocation_list",
     "route",
+    "schema1",
     "site",
     "subject",
     "tidegate_toml",

@@ -1,9 +1,10 @@
 //! The payload: what a schema 1 manifest says.
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::oci::{Digest, DigestError, NameError, RepoName, Tag, TagError};
+use crate::oci::{
+    Digest, DigestError, ManifestError, ManifestType, NameError, RepoName, Tag, TagError,
+};
 
 /// A checked payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +22,13 @@ impl Schema1Manifest {
     ///
     /// The first rule that it breaks.
     pub fn parse(payload: &[u8]) -> Result<Self, PayloadError> {
+        // The type is not stored: it has to be found in the payload again.
+        match ManifestType::of_stored(payload).map_err(PayloadError::Type)? {
+            ManifestType::DockerSchema1 => {}
+            ManifestType::DockerSchema1Signed => return Err(PayloadError::SignedTwice),
+            got => return Err(PayloadError::OtherType { got }),
+        }
         let document: Document = serde_json::from_slice(payload)?;
-        if document.schema_version != 1 {
-            return Err(PayloadError::SchemaVersion {
-                got: document.schema_version,
-            });
-        }
-        if document.signatures {
-            return Err(PayloadError::SignedTwice);
-        }
         let (layers, history) = (document.fs_layers.len(), document.history.len());
         if layers == 0 || layers != history {
             return Err(PayloadError::Counts { layers, history });
@@ -84,12 +83,11 @@ impl Schema1Manifest {
 ///
 /// If it is no schema 1 manifest, or a layer is named by no digest.
 pub fn layers_of_stored(payload: &[u8]) -> Result<Vec<Digest>, PayloadError> {
-    let outline: Outline = serde_json::from_slice(payload)?;
-    if outline.schema_version != 1 {
-        return Err(PayloadError::SchemaVersion {
-            got: outline.schema_version,
-        });
+    match ManifestType::of_stored(payload).map_err(PayloadError::Type)? {
+        ManifestType::DockerSchema1 | ManifestType::DockerSchema1Signed => {}
+        got => return Err(PayloadError::OtherType { got }),
     }
+    let outline: Outline = serde_json::from_slice(payload)?;
     digests(&outline.fs_layers.unwrap_or_default())
 }
 
@@ -106,21 +104,17 @@ fn digests(layers: &[Layer]) -> Result<Vec<Digest>, PayloadError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
-    schema_version: u64,
     name: String,
     tag: String,
     #[serde(default)]
     architecture: String,
     fs_layers: Vec<Layer>,
     history: Vec<History>,
-    #[serde(default, deserialize_with = "presence")]
-    signatures: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outline {
-    schema_version: u64,
     fs_layers: Option<Vec<Layer>>,
 }
 
@@ -139,22 +133,20 @@ struct History {
     _v1_compatibility: String,
 }
 
-/// True for a field that is there, whatever it holds.
-fn presence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
 /// Why a payload is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     /// It is no JSON, or a field is missing or has the wrong type.
     #[error("the signed part of the manifest cannot be read: {0}")]
     Json(#[from] serde_json::Error),
+    /// It cannot be told what it is.
+    #[error("the signed part of the manifest: {0}")]
+    Type(#[source] ManifestError),
     /// It is another kind of manifest.
-    #[error("the signed part of the manifest has schemaVersion {got}, expected 1")]
-    SchemaVersion {
-        /// What it says.
-        got: u64,
+    #[error("the signed part of the manifest is one of {got}, expected schemaVersion 1")]
+    OtherType {
+        /// What it is.
+        got: ManifestType,
     },
     /// It has signatures of its own, so that it would be taken for another
     /// document when it is read again.
@@ -236,7 +228,13 @@ mod tests {
     #[test]
     fn what_breaks_a_rule_is_named() {
         for (field, value, said) in [
-            ("schemaVersion", json!(2), "schemaVersion 2, expected 1"),
+            (
+                "schemaVersion",
+                json!(2),
+                "image.manifest.v1+json, expected schemaVersion 1",
+            ),
+            ("schemaVersion", json!(3), "schemaVersion 3"),
+            ("mediaType", json!(1), "cannot be read"),
             ("name", json!("Old/App"), "\"Old/App\""),
             ("name", json!("a".repeat(256)), "the name"),
             ("name", json!(null), "cannot be read"),
