@@ -4,15 +4,21 @@
 //! runtime, no network, no TLS. Each format has a module of its own that ends
 //! in [`Settings`]; whoever runs a service receives only its own section.
 
+mod config_yml;
 mod diagnostic;
+mod load;
+mod pattern;
 mod settings;
 mod stamp;
 mod tidegate_toml;
 
+pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};
+pub use load::{LoadError, load, load_registry};
+pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
-    AccessLog, Auth, Backend, CertificateFiles, Edge, Forward, Listener, Log, LogFormat, Protocol,
-    Registry, Schema1, Server, Settings, Upstream,
+    AccessLog, Auth, Backend, CertificateFiles, Collect, Edge, Forward, ImmutableRule, Listener,
+    Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Server, Settings, Upstream,
 };
 pub use stamp::FileStamp;
-pub use tidegate_toml::{LoadError, load, parse};
+pub use tidegate_toml::parse;

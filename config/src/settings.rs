@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::pattern::{Expression, Pattern};
+
 /// All that `tidegate serve` needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -165,6 +167,79 @@ pub struct Registry {
     /// Whether clients that know nothing newer than schema 1, as Docker before
     /// 1.10, are served: distribution's `compatibility.schema1.enabled`.
     pub schema1: Option<Schema1>,
+    /// When and how what nobody uses is removed.
+    pub collect: Collect,
+    /// Which tags stay; the first rule that is about a repository counts. Those
+    /// of repositories without a rule all stay.
+    pub retention: Vec<RetentionRule>,
+    /// Which tags neither clients nor rules may move or remove.
+    pub immutable: Vec<ImmutableRule>,
+}
+
+impl Registry {
+    /// A registry in `root` with every default of `tidegate.toml`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            delete: true,
+            read_only: false,
+            schema1: None,
+            collect: Collect::default(),
+            retention: Vec::new(),
+            immutable: Vec::new(),
+        }
+    }
+}
+
+/// The `[registry.collect]` section: garbage collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collect {
+    /// How often the server collects. `None`: never by itself.
+    pub every: Option<Duration>,
+    /// How long what was used last is safe: longer than a push takes from its
+    /// first layer to its manifest.
+    pub grace: Duration,
+    /// Whether manifests go that no tag leads to.
+    pub delete_untagged: bool,
+    /// How long an upload may rest before it is thrown away. `None`: forever.
+    pub uploads_after: Option<Duration>,
+}
+
+impl Default for Collect {
+    fn default() -> Self {
+        Self {
+            every: Some(Duration::from_secs(24 * 60 * 60)),
+            grace: Duration::from_secs(24 * 60 * 60),
+            delete_untagged: false,
+            uploads_after: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+        }
+    }
+}
+
+/// One `[[registry.retention]]`: a tag of these repositories stays if at least
+/// one of the conditions holds for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionRule {
+    /// The repositories.
+    pub repositories: Pattern,
+    /// It is among so many that were pushed last.
+    pub keep_newest: Option<usize>,
+    /// It was pulled within this time.
+    pub keep_pulled_within: Option<Duration>,
+    /// It was pushed within this time.
+    pub keep_pushed_within: Option<Duration>,
+    /// Its name has this in it.
+    pub keep_tags: Option<Expression>,
+}
+
+/// One `[[registry.immutable]]`: tags that stay what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImmutableRule {
+    /// The repositories.
+    pub repositories: Pattern,
+    /// The tags in them.
+    pub tags: Pattern,
 }
 
 /// `registry.schema1`, where it is `true`.

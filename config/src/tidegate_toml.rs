@@ -2,63 +2,14 @@
 //!
 //! [`file`] mirrors the file key by key; here it is read and checked.
 
+mod collect;
 mod file;
 mod value;
 
-use std::path::{Path, PathBuf};
-
-use tidegate_failure::Explain;
+use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
 use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Schema1, Settings};
-
-/// Why a configuration file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file could not be read; the source names it.
-    #[error("the configuration cannot be read")]
-    Read(#[source] std::io::Error),
-    /// The file is not UTF-8, which TOML requires.
-    #[error("{}: not UTF-8 at byte {offset}; TOML files are UTF-8", file.display())]
-    Encoding {
-        /// The file.
-        file: PathBuf,
-        /// Where the first byte stands that is not part of a character.
-        offset: usize,
-    },
-    /// Something in the file is wrong.
-    #[error(transparent)]
-    Mistake(#[from] Box<Diagnostic>),
-}
-
-impl Explain for LoadError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read(cause) if cause.kind() == std::io::ErrorKind::NotFound => Some(
-                "`tidegate up` makes a registry with its configuration; \
-                 `-c FILE` names an existing one"
-                    .to_owned(),
-            ),
-            Self::Read(_) => None,
-            Self::Encoding { .. } => Some("save the file as UTF-8".to_owned()),
-            Self::Mistake(diagnostic) => diagnostic.hint().map(str::to_owned),
-        }
-    }
-}
-
-/// Reads and checks the file at `path`. Relative paths in it are taken from
-/// the directory that it lies in.
-///
-/// # Errors
-/// The file cannot be read, or something in it is wrong.
-pub fn load(path: &Path) -> Result<Settings, LoadError> {
-    let bytes = fs_err::read(path).map_err(LoadError::Read)?;
-    let text = String::from_utf8(bytes).map_err(|e| LoadError::Encoding {
-        file: path.to_owned(),
-        offset: e.utf8_error().valid_up_to(),
-    })?;
-    Ok(parse(path, &text)?)
-}
 
 /// Checks `text` as the content of a `tidegate.toml` at `path`.
 ///
@@ -144,6 +95,23 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                     ));
                 }
             },
+            collect: registry.collect.into(),
+            retention: registry
+                .retention
+                .into_iter()
+                .map(|rule| {
+                    let span = rule.span();
+                    rule.into_inner().into_rule().map_err(|message| {
+                        wrong(
+                            span,
+                            message,
+                            "add `keep_newest`, `keep_pulled_within`, \
+                             `keep_pushed_within` or `keep_tags`",
+                        )
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+            immutable: registry.immutable.into_iter().map(Into::into).collect(),
         }),
         (None, Some(forward)) => {
             let forward = forward.into_inner();

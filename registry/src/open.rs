@@ -140,10 +140,8 @@ mod tests {
 
     fn settings(root: &Path, read_only: bool) -> tidegate_config::Registry {
         tidegate_config::Registry {
-            root: root.to_owned(),
-            delete: false,
             read_only,
-            schema1: None,
+            ..tidegate_config::Registry::new(root)
         }
     }
 

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::collect::{CollectSection, ImmutableSection, RetentionSection};
 use super::value;
 use crate::settings::{
     AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server, Upstream,
@@ -206,6 +207,12 @@ pub(super) struct RegistrySection {
     #[serde(default)]
     pub(super) schema1: bool,
     pub(super) schema1_signing_key: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) collect: CollectSection,
+    #[serde(default)]
+    pub(super) retention: Vec<Spanned<RetentionSection>>,
+    #[serde(default)]
+    pub(super) immutable: Vec<ImmutableSection>,
 }
 
 fn yes() -> bool {

@@ -73,6 +73,14 @@ fn what_is_not_said_has_its_default() {
                 delete: true,
                 read_only: false,
                 schema1: None,
+                collect: Collect {
+                    every: Some(Duration::from_secs(24 * 3600)),
+                    grace: Duration::from_secs(24 * 3600),
+                    delete_untagged: false,
+                    uploads_after: Some(Duration::from_secs(168 * 3600)),
+                },
+                retention: vec![],
+                immutable: vec![],
             }),
         }
     );
@@ -242,7 +250,7 @@ fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tidegate.toml");
     fs_err::write(&path, [0xff, 0xfe, b'[', 0]).unwrap();
-    let error = load(&path).unwrap_err();
+    let error = crate::load(&path).unwrap_err();
     assert!(error.to_string().contains("not UTF-8 at byte 0"), "{error}");
 }
 
@@ -261,5 +269,106 @@ proptest! {
         if let Err(error) = parse(Path::new("t.toml"), &text) {
             prop_assert!(!error.to_string().is_empty());
         }
+    }
+}
+
+/// The registry of the small file with more lines at its end.
+fn registry(lines: &str) -> Registry {
+    let text = format!("{SMALL}{lines}");
+    match parse(Path::new("/srv/tidegate.toml"), &text)
+        .unwrap()
+        .backend
+    {
+        Backend::Registry(registry) => registry,
+        Backend::Forward(_) => panic!("not a registry"),
+    }
+}
+
+#[test]
+fn what_is_removed_and_what_may_not_be_is_said_in_sections() {
+    let registry = registry(
+        "[registry.collect]
+        every = \"off\"
+        grace = \"1m\"
+        delete_untagged = true
+        uploads_after = \"off\"
+        [[registry.retention]]
+        repositories = \"team/**\"
+        keep_newest = 10
+        keep_pulled_within = \"90d\"
+        [[registry.retention]]
+        repositories = \"*\"
+        keep_pushed_within = \"1h\"
+        keep_tags = \"^v\"
+        [[registry.immutable]]
+        tags = \"v*\"
+        [[registry.immutable]]
+        repositories = \"base/*\"",
+    );
+    assert_eq!(
+        registry.collect,
+        Collect {
+            every: None,
+            grace: Duration::from_secs(60),
+            delete_untagged: true,
+            uploads_after: None,
+        }
+    );
+    let [first, second] = registry.retention.try_into().unwrap();
+    assert_eq!(first.repositories.as_str(), "team/**");
+    assert_eq!(first.keep_newest, Some(10));
+    assert_eq!(
+        first.keep_pulled_within,
+        Some(Duration::from_secs(90 * 86400))
+    );
+    assert_eq!(first.keep_tags, None);
+    assert_eq!(second.keep_pushed_within, Some(Duration::from_secs(3600)));
+    assert!(second.keep_tags.unwrap().is_found_in("v1"));
+    let immutable: Vec<_> = registry
+        .immutable
+        .iter()
+        .map(|rule| (rule.repositories.as_str(), rule.tags.as_str()))
+        .collect();
+    assert_eq!(immutable, [("**", "v*"), ("base/*", "**")]);
+}
+
+#[test]
+fn rules_that_cannot_be_meant_are_refused() {
+    for (lines, said) in [
+        ("collect.grace = \"59s\"", "less than a minute of grace"),
+        ("collect.every = \"0s\"", "`0s` is no time to wait"),
+        ("collect.every = \"never\"", "`never` is no time to wait"),
+        ("collect.evry = \"1h\"", "unknown key `evry`"),
+        (
+            "[[registry.retention]]\nrepositories = \"a\"",
+            "every tag would go",
+        ),
+        (
+            "[[registry.retention]]\nkeep_newest = 1",
+            "missing field `repositories`",
+        ),
+        (
+            "[[registry.retention]]\nrepositories = \"a\"\nkeep_newest = 0",
+            "at least 1",
+        ),
+        (
+            "[[registry.retention]]\nrepositories = \"a[\"\nkeep_newest = 1",
+            "`a[` is no pattern",
+        ),
+        (
+            "[[registry.retention]]\nrepositories = \"a\"\nkeep_tags = \"(\"",
+            "`(` is no regular expression",
+        ),
+        (
+            "[[registry.immutable]]\ntags = \"/v\"",
+            "begins or ends with a slash",
+        ),
+    ] {
+        let error = parse(Path::new("t.toml"), &format!("{SMALL}{lines}\n")).unwrap_err();
+        assert!(
+            error.message().contains(said),
+            "{lines}: {}",
+            error.message()
+        );
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt::Display;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -22,6 +23,28 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::E
             "write it as \"30s\", \"15m\" or \"1h 30m\"",
         )
     })
+}
+
+/// A time that is not zero, or `"off"`.
+pub(super) fn interval<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(d)?;
+    match humantime::parse_duration(&text) {
+        _ if text == "off" => Ok(None),
+        Ok(interval) if !interval.is_zero() => Ok(Some(interval)),
+        _ => Err(wrong(
+            format_args!("`{text}` is no time to wait"),
+            "write it as \"24h\" or \"7d\", or \"off\"",
+        )),
+    }
+}
+
+/// What reads itself from a text and says what is wrong with it.
+pub(super) fn parsed<'de, D, T>(d: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    String::deserialize(d)?.parse().map_err(D::Error::custom)
 }
 
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAddr, D::Error> {
@@ -207,6 +230,6 @@ fn one_of<'de, D: Deserializer<'de>, T: Copy>(
     }
 }
 
-fn wrong<E: Error>(message: impl Display, hint: &str) -> E {
+pub(super) fn wrong<E: Error>(message: impl Display, hint: &str) -> E {
     E::custom(format_args!("{message}\nhint: {hint}"))
 }

@@ -140,13 +140,7 @@ impl Registry {
 }
 
 fn settings(directory: &tempfile::TempDir, change: impl FnOnce(&mut Settings)) -> Settings {
-    let root = directory.path().to_owned();
-    let mut settings = Settings {
-        root,
-        delete: true,
-        read_only: false,
-        schema1: None,
-    };
+    let mut settings = Settings::new(directory.path());
     change(&mut settings);
     settings
 }

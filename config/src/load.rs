@@ -1,0 +1,150 @@
+//! Reading configuration files, whatever their format.
+
+use std::path::{Path, PathBuf};
+
+use tidegate_failure::Explain;
+
+use crate::config_yml::{self, Mistake};
+use crate::diagnostic::Diagnostic;
+use crate::settings::{Backend, Registry, Settings};
+use crate::tidegate_toml;
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file could not be read; the source names it.
+    #[error("the configuration cannot be read")]
+    Read(#[source] std::io::Error),
+    /// The file is not UTF-8, which TOML and YAML require.
+    #[error("{}: not UTF-8 at byte {offset}", file.display())]
+    Encoding {
+        /// The file.
+        file: PathBuf,
+        /// Where the first byte stands that is not part of a character.
+        offset: usize,
+    },
+    /// Something in the file is wrong.
+    #[error(transparent)]
+    Mistake(#[from] Box<Diagnostic>),
+    /// A key of a `config.yml`, or a variable over it, is wrong.
+    #[error("{}: {mistake}", file.display())]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        mistake: Mistake,
+    },
+    /// The file describes a front for a registry elsewhere.
+    #[error("{}: there is no [registry] in it, but requests are forwarded", file.display())]
+    NoRegistry {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl Explain for LoadError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read(cause) if cause.kind() == std::io::ErrorKind::NotFound => Some(
+                "`tidegate up` makes a registry with its configuration; \
+                 `-c FILE` names an existing one"
+                    .to_owned(),
+            ),
+            Self::Read(_) => None,
+            Self::Encoding { .. } => Some("save the file as UTF-8".to_owned()),
+            Self::Mistake(diagnostic) => diagnostic.hint().map(str::to_owned),
+            Self::Key { mistake, .. } => mistake.hint().map(str::to_owned),
+            Self::NoRegistry { .. } => {
+                Some("name the configuration of the registry that they are forwarded to".to_owned())
+            }
+        }
+    }
+}
+
+/// Reads and checks the `tidegate.toml` at `path`. Relative paths in it are
+/// taken from the directory that it lies in.
+///
+/// # Errors
+/// The file cannot be read, or something in it is wrong.
+pub fn load(path: &Path) -> Result<Settings, LoadError> {
+    Ok(tidegate_toml::parse(path, &read(path)?)?)
+}
+
+/// Reads what a file says of the registry: a `tidegate.toml`, or distribution's
+/// `config.yml`, which is any file of another name than `*.toml`. Variables of
+/// the environment that begin with `REGISTRY_` overrule the latter.
+///
+/// # Errors
+/// The file cannot be read, or something in it is wrong.
+pub fn load_registry(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Registry, LoadError> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return match load(path)?.backend {
+            Backend::Registry(registry) => Ok(registry),
+            Backend::Forward(_) => Err(LoadError::NoRegistry {
+                file: path.to_owned(),
+            }),
+        };
+    }
+    let mut document = config_yml::parse(path, &read(path)?)?;
+    let of_key = |mistake| LoadError::Key {
+        file: path.to_owned(),
+        mistake,
+    };
+    document.overlay(environment).map_err(of_key)?;
+    document.registry().map_err(of_key)
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    let bytes = fs_err::read(path).map_err(LoadError::Read)?;
+    String::from_utf8(bytes).map_err(|e| LoadError::Encoding {
+        file: path.to_owned(),
+        offset: e.utf8_error().valid_up_to(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_file_tells_its_format() {
+        let directory = tempfile::tempdir().unwrap();
+        let of = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs_err::write(&path, text).unwrap();
+            load_registry(&path, [])
+        };
+        let toml = "[[listener]]\naddress = \"127.0.0.1:80\"\nprotocol = \"http\"\n\
+                    [auth]\nrequired = false\n";
+        let registry = of(
+            "t.toml",
+            &format!("{toml}[registry]\nroot = \"data\"\ncollect.grace = \"2h\""),
+        );
+        let registry = registry.unwrap();
+        assert_eq!(registry.root, directory.path().join("data"));
+        assert_eq!(registry.collect.grace.as_secs(), 7200);
+
+        let error = of(
+            "t.toml",
+            &format!("{toml}[forward]\nto = \"http://127.0.0.1:5000\""),
+        );
+        assert!(matches!(error, Err(LoadError::NoRegistry { .. })));
+
+        let yaml = "version: 0.1\nstorage: {filesystem: {rootdirectory: /srv}}\n";
+        for name in ["config.yml", "config", "config.yaml"] {
+            assert_eq!(of(name, yaml).unwrap().root, Path::new("/srv"));
+        }
+        let error = of("config.yml", "version: 0.1\nstorage: {s3: {bucket: b}}\n").unwrap_err();
+        assert!(
+            error.to_string().contains("config.yml: `storage.s3`"),
+            "{error}"
+        );
+        assert!(error.hint().is_some());
+    }
+}
