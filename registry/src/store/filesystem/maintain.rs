@@ -19,7 +19,7 @@ impl Maintain for Filesystem {
         limit: usize,
     ) -> Result<Page<RepoName>, StoreError> {
         let after = after.map(str::to_owned);
-        self.blocking(move |shared| walk::places(&shared.layout, after.as_deref(), limit))
+        self.blocking(move |shared| walk::places(shared, after.as_deref(), limit))
             .await
     }
 

@@ -4,7 +4,8 @@
 //! - `durable`, `links`: how a change is made to last
 //! - `claims`, `locks`: how what is in use stays, and changes keep apart
 //! - `quick`, `frames`: how bytes are read without waiting in a thread
-//! - `blobs`, `manifests`, `aliases`, `walk`: what is stored, and lists of it
+//! - `blobs`, `manifests`, `aliases`: what is stored
+//! - `walk`, `listing`: lists of it
 //! - `uploads`, `leases`, `staged`, `writer`, `commit`: how a blob comes in
 //! - `maintain`, `inventory`, `tidy`: how what nobody uses goes
 
@@ -18,6 +19,7 @@ mod inventory;
 mod layout;
 mod leases;
 mod links;
+mod listing;
 mod locks;
 mod maintain;
 mod manifests;
@@ -42,8 +44,10 @@ use self::durable::Directories;
 use self::frames::Pool;
 use self::layout::Layout;
 use self::leases::Leases;
+use self::listing::Listings;
 use self::locks::RepoLocks;
 use self::pool::blocking;
+use self::walk::Witnesses;
 use super::{Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId};
 use crate::oci::{Digest, RepoName, Tag};
 
@@ -63,6 +67,8 @@ struct Shared {
     leases: Leases,
     locks: RepoLocks,
     manifests: Cache<Digest, StoredManifest>,
+    listings: Listings,
+    witnesses: Witnesses,
     frames: Arc<Pool>,
 }
 
@@ -77,6 +83,8 @@ impl Filesystem {
                 leases: Leases::default(),
                 locks: RepoLocks::new(),
                 manifests: manifests::new_cache(),
+                listings: Listings::new(),
+                witnesses: walk::new_witnesses(),
                 frames: Arc::default(),
             }),
         }
@@ -206,7 +214,7 @@ impl Store for Filesystem {
         limit: usize,
     ) -> Result<Page<Tag>, StoreError> {
         let (repo, after) = (repo.clone(), after.map(str::to_owned));
-        self.blocking(move |shared| walk::tags(&shared.layout, &repo, after.as_deref(), limit))
+        self.blocking(move |shared| walk::tags(shared, &repo, after.as_deref(), limit))
             .await
     }
 
@@ -216,7 +224,7 @@ impl Store for Filesystem {
         limit: usize,
     ) -> Result<Page<RepoName>, StoreError> {
         let after = after.map(str::to_owned);
-        self.blocking(move |shared| walk::repositories(&shared.layout, after.as_deref(), limit))
+        self.blocking(move |shared| walk::repositories(shared, after.as_deref(), limit))
             .await
     }
 }
