@@ -26,6 +26,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Verifier::open(auth)?;
     }
     PreparedFront::new(serve::front_settings(&settings))?;
+    if let Backend::Registry(registry) = &settings.backend {
+        tidegate_registry::check(registry)?;
+    }
     drop(log);
     tidegate_failure::print(&report(&settings));
     tidegate_failure::say(&format!("{}: ok", arguments.config.display()));

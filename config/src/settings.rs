@@ -165,7 +165,8 @@ pub struct Registry {
     /// Whether pushes and deletions are refused.
     pub read_only: bool,
     /// Whether clients that know nothing newer than schema 1, as Docker before
-    /// 1.10, are served: distribution's `compatibility.schema1.enabled`.
+    /// 1.10, are served: distribution's `compatibility.schema1.enabled`. Whoever
+    /// sends no `Accept`, as they do, is taken for one of them.
     pub schema1: Option<Schema1>,
     /// When and how what nobody uses is removed.
     pub collect: Collect,

@@ -21,4 +21,4 @@ pub mod store;
 #[doc(hidden)]
 pub use api::fuzzing;
 pub use api::{Api, Body, BoxError};
-pub use open::{OpenError, open};
+pub use open::{OpenError, check, open};

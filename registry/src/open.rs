@@ -16,13 +16,15 @@ use crate::store::Filesystem;
 ///
 /// # Errors
 ///
-/// If the directory cannot be used: better now than at the first push.
+/// If the directory cannot be used, or the key for schema 1: better now than at
+/// the first push.
 pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
     let root = std::path::absolute(&settings.root)
         .map_err(|source| OpenError::unusable(&settings.root, source))?;
     if root.ends_with("docker/registry/v2") {
         return Err(OpenError::TooDeep { root });
     }
+    let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
     let store = Filesystem::new(&root);
     if settings.read_only {
         let is_directory = fs_err::metadata(&root)
@@ -43,8 +45,18 @@ pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
                 .map_err(|source| OpenError::unusable(&directory, source.into()))?;
         }
     }
-    let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
     Ok(Api::with_schema1(Arc::new(store), settings, schema1))
+}
+
+/// Reads all that [`open`] would read, and makes nothing. Of what is stored,
+/// nothing is looked at.
+///
+/// # Errors
+///
+/// If a file that the settings name cannot be used.
+pub fn check(settings: &tidegate_config::Registry) -> Result<(), OpenError> {
+    settings.schema1.as_ref().map(signing_key).transpose()?;
+    Ok(())
 }
 
 fn signing_key(settings: &tidegate_config::Schema1) -> Result<SigningKey, OpenError> {
@@ -205,6 +217,8 @@ mod tests {
             assert!(text.contains(path.to_str().unwrap()), "{text}");
             assert!(error.hint().unwrap().contains("makes a key"));
         }
+        assert!(check(&settings).is_err());
+        assert!(!settings.root.exists());
     }
 
     #[test]
