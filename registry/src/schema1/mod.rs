@@ -7,10 +7,10 @@
 //! whenever the manifest is served, as distribution does. They show that the
 //! document is whole and nothing about who made it.
 //!
-//! - [`jws`] reads a signed document and verifies it;
-//! - [`signing`] writes one;
-//! - [`manifest`] reads a payload;
-//! - [`convert`] makes a payload from an image of schema 2.
+//! - [`Jws`] reads a signed document and verifies it;
+//! - [`SigningKey`] writes one;
+//! - [`Schema1Manifest`] reads a payload;
+//! - [`convert()`] makes a payload from an image of schema 2.
 //!
 //! Nothing in here does input or output, and nothing knows of HTTP or a store.
 
@@ -22,7 +22,7 @@ mod public_key;
 mod signing;
 
 pub use convert::{ConvertError, EMPTY_LAYER, convert, empty_layer, linux_amd64};
-pub use jws::{Jws, JwsError, Unverified};
+pub use jws::{Jws, JwsError, SignatureError, Unverified};
 pub use manifest::{PayloadError, Schema1Manifest, layers_of_stored};
 pub use public_key::{KeyId, PublicKeyError};
 pub use signing::{SignError, SigningKey, SigningKeyError};
