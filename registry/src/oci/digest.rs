@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::de;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
+#[cfg(any(test, feature = "memory"))]
+use sha2::digest::common::hazmat::SerializableState;
 
 /// An algorithm that makes digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -180,6 +182,32 @@ impl Hasher {
         }
     }
 
+    /// The state as bytes, for [`Hasher::restore`] to go on from in another
+    /// process. They tell nothing that the hashed bytes would not.
+    #[cfg(any(test, feature = "memory"))]
+    pub(crate) fn save(&self) -> Vec<u8> {
+        match &self.0 {
+            State::Sha256(hasher) => hasher.serialize().to_vec(),
+            State::Sha512(hasher) => hasher.serialize().to_vec(),
+        }
+    }
+
+    /// Goes on from what [`Hasher::save`] gave; `None` for anything else.
+    #[cfg(any(test, feature = "memory"))]
+    pub(crate) fn restore(algorithm: Algorithm, saved: &[u8]) -> Option<Self> {
+        let state = match algorithm {
+            Algorithm::Sha256 => {
+                let saved = saved.try_into().ok()?;
+                State::Sha256(sha2::Sha256::deserialize(saved).ok()?)
+            }
+            Algorithm::Sha512 => {
+                let saved = saved.try_into().ok()?;
+                State::Sha512(sha2::Sha512::deserialize(saved).ok()?)
+            }
+        };
+        Some(Self(state))
+    }
+
     /// The digest of all that was taken.
     pub fn finish(self) -> Digest {
         Digest(match self.0 {
@@ -265,6 +293,25 @@ mod tests {
         #[test]
         fn never_panics(text in ".{0,160}") {
             let _ = text.parse::<Digest>();
+        }
+
+        #[test]
+        fn a_saved_state_goes_on(first: Vec<u8>, second: Vec<u8>, long: bool) {
+            let algorithm = if long { Algorithm::Sha512 } else { Algorithm::Sha256 };
+            let mut hasher = Hasher::new(algorithm);
+            hasher.update(&first);
+            let mut restored = Hasher::restore(algorithm, &hasher.save()).unwrap();
+            restored.update(&second);
+            prop_assert_eq!(restored.finish(), algorithm.digest(&[first, second].concat()));
+        }
+
+        #[test]
+        fn any_bytes_are_a_state_or_none(saved in proptest::collection::vec(any::<u8>(), 0..250)) {
+            for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+                if let Some(hasher) = Hasher::restore(algorithm, &saved) {
+                    let _ = hasher.finish();
+                }
+            }
         }
 
         #[test]

@@ -9,6 +9,8 @@ mod error;
 mod filesystem;
 mod maintain;
 mod manifest;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 
 use std::fmt;
 use std::io;
@@ -29,6 +31,8 @@ pub use maintain::{
     UploadEntry,
 };
 pub use manifest::{NewManifest, StoredManifest};
+#[cfg(any(test, feature = "memory"))]
+pub use memory::Memory;
 
 /// A place for repositories.
 ///
@@ -221,7 +225,8 @@ pub trait Upload: Send {
 }
 
 /// What an upload is known by: random, so that it cannot be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct UploadId(Uuid);
 
 impl UploadId {
