@@ -6,9 +6,8 @@
 
 use std::path::PathBuf;
 
-use fs_err as fs;
-
 use super::Shared;
+use super::disk;
 use super::durable::{self, is_absent};
 use super::{links, walk};
 use crate::oci::{Algorithm, Digest, RepoName, Tag};
@@ -97,7 +96,7 @@ pub(super) fn remove(shared: &Shared, repo: &RepoName, digest: &Digest) -> Resul
     let link: PathBuf = shared.layout.alias_link(repo, digest);
     durable::remove(&link)?;
     if let Some(directory) = link.parent() {
-        match fs::remove_dir(directory) {
+        match disk::remove_dir(directory) {
             Err(error) if is_absent(&error) => {}
             // An empty directory more or less matters to nobody.
             Err(error) => tracing::debug!(error = %error, "an empty directory stays behind"),

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
-use fs_err::{self as fs, File};
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use fs_err::File;
 
+use super::disk;
 use super::durable::{self, is_absent};
 use super::pool::blocking;
 use super::quick;
@@ -36,7 +36,7 @@ pub(super) fn renew(path: &Path) -> io::Result<bool> {
             return Ok(true);
         }
         lock(&file, false)?;
-        match touch(&file) {
+        match disk::touch(&file) {
             // Nobody can remove what lies on a read-only file system.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -80,7 +80,7 @@ pub(super) fn remove_unused(path: &Path, unused_since: SystemTime) -> io::Result
     if metadata.modified()? >= unused_since {
         return Ok(None);
     }
-    fs::remove_file(path)?;
+    disk::remove_file(path)?;
     durable::sync_removal(path)?;
     Ok(Some(metadata.len()))
 }
@@ -116,21 +116,6 @@ pub(super) fn lock(file: &File, exclusively: bool) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         result => result,
     }
-}
-
-/// Marks an open file as used now.
-pub(super) fn touch(file: &File) -> io::Result<()> {
-    let now = Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_NOW,
-        },
-    };
-    Ok(rustix::fs::futimens(file, &now)?)
 }
 
 /// Whether a file still has a name.

@@ -9,6 +9,7 @@ use fs_err as fs;
 
 use super::Shared;
 use super::claims;
+use super::disk;
 use super::durable;
 use super::links;
 use super::staged::Staged;
@@ -67,7 +68,7 @@ pub(super) fn discard(
     id: UploadId,
 ) -> Result<(), StoreError> {
     let directory = shared.layout.upload(repo, id);
-    let removed = fs::remove_dir_all(&directory);
+    let removed = disk::remove_tree(&directory);
     // The lease is given back last: whoever waits for it finds no file.
     shared.leases.forget(id);
     drop(staged);
@@ -85,12 +86,12 @@ fn place(shared: &Shared, staged: &Staged, content: &Digest) -> Result<(), Store
         return Ok(durable::sync_existing(&target)?);
     }
     // The bytes may have come days ago.
-    claims::touch(staged.file())?;
+    disk::touch(staged.file())?;
     staged.sync()?;
     durable::in_directory(&shared.directories, &target, || {
         // Whoever removes what lies there must not remove what comes there.
         let _replaced = claims::lock_exclusively(&target)?;
-        fs::rename(staged.path(), &target)
+        disk::rename(staged.path(), &target)
     })?;
     Ok(durable::sync_parent(&target)?)
 }

@@ -4,12 +4,14 @@
 //! it is synced. All functions block, and are called on the blocking pool.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fs_err::{self as fs, File, OpenOptions};
+use fs_err::File;
 use uuid::Uuid;
+
+use super::disk;
 
 /// Makes directories, and remembers which of them could still be lost.
 ///
@@ -34,14 +36,14 @@ impl Directories {
         self.lock()
             .extend(missing.iter().map(|directory| directory.to_path_buf()));
         for directory in missing.iter().rev() {
-            match fs::create_dir(directory) {
+            match disk::create_dir(directory) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 result => result?,
             }
         }
         for directory in &missing {
             if let Some(parent) = directory.parent() {
-                sync_directory(parent)?;
+                disk::sync_directory(parent)?;
             }
         }
         let mut unsettled = self.lock();
@@ -95,31 +97,31 @@ pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     staged.push(format!(".{}.tmp", Uuid::new_v4()));
     let staged = PathBuf::from(staged);
 
-    let written = write_new(&staged, content).and_then(|()| fs::rename(&staged, path));
+    let written = write_new(&staged, content).and_then(|()| disk::rename(&staged, path));
     if written.is_err() {
         // The first error is the one to report; a leftover .tmp is ignored by all.
-        let _ = fs::remove_file(&staged);
+        let _ = disk::remove_file(&staged);
     }
     written?;
     sync_parent(path)
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    let file = disk::create_file(path)?;
+    disk::write_at(&file, content, 0)?;
+    disk::sync(&file)
 }
 
 /// Makes a file durable that is already as it should be: whoever wrote it may
 /// not have come to its own sync yet.
 pub(super) fn sync_existing(path: &Path) -> io::Result<()> {
-    File::open(path).and_then(|file| file.sync_all())?;
+    File::open(path).and_then(|file| disk::sync(&file))?;
     sync_parent(path)
 }
 
 /// Removes a file for good. False if it was not there.
 pub(super) fn remove(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
+    match disk::remove_file(path) {
         Err(error) if is_absent(&error) => return Ok(false),
         result => result?,
     }
@@ -131,7 +133,7 @@ pub(super) fn remove(path: &Path) -> io::Result<bool> {
 /// been removed meanwhile, because it was empty: then that is what has to last.
 pub(super) fn sync_removal(path: &Path) -> io::Result<()> {
     for directory in path.ancestors().skip(1) {
-        match sync_directory(directory) {
+        match disk::sync_directory(directory) {
             Err(error) if is_absent(&error) => {}
             result => return result,
         }
@@ -141,11 +143,7 @@ pub(super) fn sync_removal(path: &Path) -> io::Result<()> {
 
 /// Makes the names in the directory of `path` durable.
 pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync_directory)
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path).and_then(|directory| directory.sync_all())
+    path.parent().map_or(Ok(()), disk::sync_directory)
 }
 
 /// Whether an error says that a file is not there. A parent that is a file
@@ -159,6 +157,8 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use fs_err as fs;
 
+use super::disk;
 use super::durable::{self, is_absent};
 use super::pool::blocking;
 use super::{Filesystem, Shared, blobs, claims, inventory, links, manifests, tidy, uploads, walk};
@@ -112,7 +113,7 @@ impl Maintain for Filesystem {
             let freed = claims::remove_unused(&data, unused_since)?;
             if let (Some(_), Some(directory)) = (freed, data.parent()) {
                 // Whoever puts something there makes it again.
-                let _ = fs::remove_dir(directory);
+                let _ = disk::remove_dir(directory);
             }
             Ok(freed)
         })
@@ -144,9 +145,8 @@ fn expire_manifest(
     {
         return Ok(false);
     }
-    manifests::remove_other_names(shared, repo, digest)?;
     manifests::remove_tag_history(shared, repo, digest)?;
-    durable::remove(&revision)?;
+    manifests::remove_revision(shared, repo, digest)?;
     Ok(true)
 }
 
@@ -227,7 +227,7 @@ fn quarantine(shared: &Shared, digest: &Digest) -> Result<String, StoreError> {
     let data = shared.layout.blob_data(digest);
     let aside = shared.layout.quarantined(digest);
     let _file = claims::lock_exclusively(&data)?.ok_or_else(missing)?;
-    durable::in_directory(&shared.directories, &aside, || fs::rename(&data, &aside))?;
+    durable::in_directory(&shared.directories, &aside, || disk::rename(&data, &aside))?;
     durable::sync_parent(&aside)?;
     durable::sync_parent(&data)?;
     Ok(aside.display().to_string())

@@ -7,6 +7,7 @@ use fs_err as fs;
 use moka::future::Cache;
 
 use super::Shared;
+use super::disk;
 use super::durable::{self, is_absent};
 use super::pool::blocking;
 use super::{aliases, claims};
@@ -107,7 +108,7 @@ pub(super) fn note_pull(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<(
         return Ok(());
     }
     Ok(durable::in_directory(&shared.directories, &path, || {
-        fs::write(&path, b"")
+        disk::touch(&disk::open_or_create(&path)?)
     })?)
 }
 
@@ -165,9 +166,7 @@ pub(super) fn delete(shared: &Shared, repo: &RepoName, digest: &Digest) -> Resul
     for tag in tags_of(shared, repo, &content)? {
         remove_tag(shared, repo, &tag)?;
     }
-    remove_other_names(shared, repo, &content)?;
-    durable::remove(&revision)?;
-    Ok(())
+    remove_revision(shared, repo, &content)
 }
 
 /// The tags that point at a manifest. A broken one cannot be said to.
@@ -196,8 +195,8 @@ pub(super) fn remove_tag_history(
     Ok(())
 }
 
-/// Removes by what else a manifest is found than by its revision.
-pub(super) fn remove_other_names(
+/// Removes a manifest to which no tag points.
+pub(super) fn remove_revision(
     shared: &Shared,
     repo: &RepoName,
     content: &Digest,
@@ -208,6 +207,9 @@ pub(super) fn remove_other_names(
             durable::remove(&shared.layout.referrer_link(repo, &subject, name))?;
         }
     }
+    durable::remove(&shared.layout.revision_link(repo, content))?;
+    // Last: if this is interrupted, it can be begun again by any name, and an
+    // alias that leads nowhere is none.
     for name in &names {
         aliases::remove(shared, repo, name)?;
     }
@@ -229,7 +231,7 @@ pub(super) fn remove_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<
         return Ok(false);
     }
     let directory = shared.layout.tag(repo, tag);
-    match fs::remove_dir_all(&directory) {
+    match disk::remove_tree(&directory) {
         Err(error) if is_absent(&error) => {}
         result => result?,
     }

@@ -1,7 +1,7 @@
 //! The store on a file system, in distribution's layout.
 //!
 //! - `layout`: where everything lies
-//! - `durable`, `links`: how a change is made to last
+//! - `disk`, `durable`, `links`: what is changed, and how it is made to last
 //! - `claims`, `locks`: how what is in use stays, and changes keep apart
 //! - `quick`, `frames`: how bytes are read without waiting in a thread
 //! - `blobs`, `manifests`, `aliases`: what is stored
@@ -13,7 +13,10 @@ mod aliases;
 mod blobs;
 mod claims;
 mod commit;
+mod disk;
 mod durable;
+#[cfg(test)]
+mod faults;
 mod frames;
 mod inventory;
 mod layout;

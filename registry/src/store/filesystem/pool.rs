@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tokio::task::JoinHandle;
+
 use crate::store::StoreError;
 
 /// Runs work on the blocking pool.
@@ -11,11 +13,21 @@ use crate::store::StoreError;
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
+    match spawn(work).await {
         Ok(result) => result,
         Err(failure) => match failure.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(cancelled) => Err(StoreError::Io(io::Error::other(cancelled))),
         },
     }
+}
+
+/// Runs work on the blocking pool, and does not wait for it.
+pub(super) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    #[cfg(test)]
+    let work = {
+        let script = super::disk::script::Taken::along();
+        move || script.run(work)
+    };
+    tokio::task::spawn_blocking(work)
 }

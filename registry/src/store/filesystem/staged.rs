@@ -13,6 +13,7 @@ use fs_err::File;
 use fs_err::os::unix::fs::FileExt;
 
 use super::claims;
+use super::disk;
 use super::leases::{Checkpoint, Lease};
 use crate::oci::{Algorithm, Digest, Hasher};
 use crate::store::{StoreError, UploadId};
@@ -87,10 +88,10 @@ impl Staged {
     /// Adds bytes at the end.
     pub(super) fn append(&mut self, batch: &[Bytes]) -> Result<(), StoreError> {
         for bytes in batch {
-            if let Err(error) = self.file.write_all_at(bytes, self.offset) {
+            if let Err(error) = disk::write_at(&self.file, bytes, self.offset) {
                 // A part may have been written: the file must not be longer
                 // than what the hash has seen.
-                let _ = self.file.set_len(self.offset);
+                let _ = disk::truncate(&self.file, self.offset);
                 return Err(error.into());
             }
             self.hasher.update(bytes);
@@ -101,7 +102,7 @@ impl Staged {
 
     /// Makes the bytes durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        Ok(self.file.sync_data()?)
+        Ok(disk::sync(&self.file)?)
     }
 
     /// The SHA-256 digest of all bytes, which names the content.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use fs_err as fs;
 
 use super::Shared;
+use super::disk;
 use super::durable::{self, is_absent};
 use super::layout::{Layout, UPLOADS};
 use crate::oci::RepoName;
@@ -96,7 +97,7 @@ fn remove_if_empty(directory: &Path, unused_since: SystemTime) -> Result<bool, S
     if !is_unused(directory, unused_since)? {
         return Ok(false);
     }
-    match fs::remove_dir(directory) {
+    match disk::remove_dir(directory) {
         Ok(()) => Ok(true),
         Err(error) if is_absent(&error) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),

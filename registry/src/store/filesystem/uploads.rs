@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fs_err::{self as fs, File, OpenOptions};
+use fs_err::{self as fs, File};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Shared;
+use super::disk;
 use super::durable::{self, is_absent};
 use super::inventory;
 use super::layout::{UPLOAD_DATA, UPLOAD_STARTED_AT};
@@ -23,8 +24,8 @@ use crate::store::{Missing, StoreError, UploadId};
 /// Makes the directory of a new upload.
 ///
 /// Nothing of it is synced: after a loss of power the client starts again.
-/// Only the repository's own directory is, because later commits rely on
-/// every directory that they find there.
+/// Only the directories above it are, because later commits rely on every
+/// directory that they find there.
 pub(super) async fn begin(shared: &Arc<Shared>, repo: &RepoName) -> Result<FileUpload, StoreError> {
     let id = UploadId::random();
     let lease = shared.leases.acquire(id).await?;
@@ -33,16 +34,12 @@ pub(super) async fn begin(shared: &Arc<Shared>, repo: &RepoName) -> Result<FileU
         let (shared, repo) = (Arc::clone(&shared), repo.clone());
         move || {
             let directory = shared.layout.upload(&repo, id);
-            durable::in_directory(&shared.directories, &shared.layout.uploads(&repo), || {
-                fs::create_dir_all(&directory)
+            durable::in_directory(&shared.directories, &directory, || {
+                disk::create_dir(&directory)
             })?;
             write_started_at(&directory.join(UPLOAD_STARTED_AT))?;
             let data = directory.join(UPLOAD_DATA);
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&data)?;
+            let file = disk::create_file(&data)?;
             Staged::open(file, data, id, lease)
         }
     })
@@ -67,12 +64,7 @@ pub(super) async fn resume(
             let data = shared.layout.upload(&repo, id).join(UPLOAD_DATA);
             // Distribution makes the file with the first byte. Without the
             // directory, creating it fails.
-            let opened = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&data);
+            let opened = disk::open_or_create(&data);
             match opened {
                 Err(error) if is_absent(&error) => {
                     shared.leases.forget(id);
@@ -118,7 +110,7 @@ pub(super) async fn expire(
         if active.is_none_or(|active| active >= idle_since) {
             return Ok(false);
         }
-        fs::remove_dir_all(&directory)?;
+        disk::remove_tree(&directory)?;
         shared.leases.forget(id);
         drop((data, lease));
         Ok(true)
@@ -162,5 +154,9 @@ fn write_started_at(path: &Path) -> Result<(), StoreError> {
         .replace_nanosecond(0)
         .map_err(io::Error::other)
         .and_then(|now| now.format(&Rfc3339).map_err(io::Error::other))?;
-    Ok(fs::write(path, text)?)
+    Ok(disk::write_at(
+        &disk::create_file(path)?,
+        text.as_bytes(),
+        0,
+    )?)
 }

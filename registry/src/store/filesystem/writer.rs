@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::commit;
-use super::pool::blocking;
+use super::pool::{blocking, spawn};
 use super::staged::Staged;
 use crate::oci::{Digest, RepoName};
 use crate::store::{StoreError, Upload, UploadId};
@@ -70,7 +70,7 @@ impl FileUpload {
     async fn hand_over(&mut self) -> Result<(), StoreError> {
         let mut staged = self.written().await?;
         let batch = self.take_batch();
-        self.file = FileState::InPool(spawn_blocking(move || {
+        self.file = FileState::InPool(spawn(move || {
             let result = staged.append(&batch);
             (staged, result)
         }));
