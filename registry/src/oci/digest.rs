@@ -30,13 +30,6 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of a name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Sha256, Self::Sha512]
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == name)
-    }
-
     /// The digest of `data`.
     pub fn digest(self, data: &[u8]) -> Digest {
         let mut hasher = Hasher::new(self);
@@ -72,6 +65,19 @@ impl Digest {
     /// Whether this is the digest of no bytes at all.
     pub fn is_of_nothing(&self) -> bool {
         *self == self.algorithm().digest(b"")
+    }
+
+    /// The bytes of a SHA-256 digest, which take half the room of any digest.
+    pub(crate) fn sha256_bytes(&self) -> Option<[u8; 32]> {
+        match self.0 {
+            Value::Sha256(bytes) => Some(bytes),
+            Value::Sha512(_) => None,
+        }
+    }
+
+    /// The SHA-256 digest of these bytes.
+    pub(crate) fn from_sha256_bytes(bytes: [u8; 32]) -> Self {
+        Self(Value::Sha256(bytes))
     }
 
     fn as_bytes(&self) -> &[u8] {

@@ -10,9 +10,11 @@ mod manifest;
 mod media_type;
 mod name;
 mod reference;
+mod references;
 
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use manifest::{Descriptor, MANIFEST_SIZE_LIMIT, Manifest, ManifestError};
 pub use media_type::ManifestType;
 pub use name::{NameError, RepoName};
 pub use reference::{Reference, ReferenceError, Tag, TagError};
+pub use references::References;
