@@ -47,6 +47,9 @@ enum Command {
     /// Make certificates, and have clients trust them
     #[command(subcommand)]
     Certs(certs_tool::cli::Command),
+    /// Keep a registry in order, while it is served
+    #[command(subcommand)]
+    Registry(tidegate_registry::cli::Command),
     /// Add, change, verify or remove the users of a password file, with the
     /// flags of Apache's htpasswd
     Htpasswd(htpasswd::Arguments),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Certs(command) => certs_tool::cli::run(command),
+        Command::Registry(command) => tidegate_registry::cli::run(command),
         Command::Htpasswd(arguments) => htpasswd::run(arguments),
     };
     match done {

@@ -7,11 +7,15 @@
 //! - [`oci`]: what the specifications name; no input or output
 //! - [`schema1`]: Docker's first format of manifests; no input or output either
 //! - [`store`]: where it is kept; the contract, and the file system
+//! - [`collect`]: what nobody uses is removed while everybody uses the rest
 //! - `api`: how it is asked for; the only part that knows HTTP
+//! - [`cli`]: the commands that keep a registry in order
 //!
 //! Each uses only those above it.
 
 mod api;
+pub mod cli;
+pub mod collect;
 pub mod oci;
 mod open;
 pub mod schema1;
@@ -21,4 +25,4 @@ pub mod store;
 #[doc(hidden)]
 pub use api::fuzzing;
 pub use api::{Api, Body, BoxError};
-pub use open::{OpenError, check, open};
+pub use open::{OpenError, check, open, open_existing_store, open_with_store};

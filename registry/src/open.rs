@@ -11,6 +11,9 @@ use crate::api::Api;
 use crate::schema1::{SigningKey, SigningKeyError};
 use crate::store::Filesystem;
 
+/// Where a registry lies below its root.
+const LAYOUT: &str = "docker/registry/v2";
+
 /// Opens the registry below `settings.root`. The directory and what it needs
 /// inside are made, unless the registry is read-only.
 ///
@@ -19,23 +22,22 @@ use crate::store::Filesystem;
 /// If the directory cannot be used, or the key for schema 1: better now than at
 /// the first push.
 pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
-    let root = std::path::absolute(&settings.root)
-        .map_err(|source| OpenError::unusable(&settings.root, source))?;
-    if root.ends_with("docker/registry/v2") {
-        return Err(OpenError::TooDeep { root });
-    }
+    Ok(open_with_store(settings)?.0)
+}
+
+/// As [`open`], with the store for whoever keeps it in order.
+///
+/// # Errors
+///
+/// As for [`open`].
+pub fn open_with_store(
+    settings: &tidegate_config::Registry,
+) -> Result<(Api, Arc<Filesystem>), OpenError> {
+    let root = root(settings)?;
     let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
-    let store = Filesystem::new(&root);
+    let store = Arc::new(Filesystem::new(&root));
     if settings.read_only {
-        let is_directory = fs_err::metadata(&root)
-            .map_err(|source| OpenError::unusable(&root, source))?
-            .is_dir();
-        if !is_directory {
-            return Err(OpenError::unusable(
-                &root,
-                io::ErrorKind::NotADirectory.into(),
-            ));
-        }
+        check_directory(&root)?;
     } else {
         let made = store
             .prepare()
@@ -45,7 +47,47 @@ pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
                 .map_err(|source| OpenError::unusable(&directory, source.into()))?;
         }
     }
-    Ok(Api::with_schema1(Arc::new(store), settings, schema1))
+    let api = Api::with_schema1(Arc::<Filesystem>::clone(&store), settings, schema1);
+    Ok((api, store))
+}
+
+/// Opens the store of a registry that is there already, and makes nothing.
+///
+/// # Errors
+///
+/// If there is no registry below `settings.root`: whoever misspells its name
+/// should not be told that an empty one is in order.
+pub fn open_existing_store(
+    settings: &tidegate_config::Registry,
+) -> Result<Arc<Filesystem>, OpenError> {
+    let root = root(settings)?;
+    match fs_err::metadata(root.join(LAYOUT)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::Empty { root });
+        }
+        Err(error) => return Err(OpenError::unusable(&root, error)),
+        Ok(_) => check_directory(&root.join(LAYOUT))?,
+    }
+    Ok(Arc::new(Filesystem::new(&root)))
+}
+
+fn root(settings: &tidegate_config::Registry) -> Result<PathBuf, OpenError> {
+    let root = std::path::absolute(&settings.root)
+        .map_err(|source| OpenError::unusable(&settings.root, source))?;
+    if root.ends_with(LAYOUT) {
+        return Err(OpenError::TooDeep { root });
+    }
+    Ok(root)
+}
+
+fn check_directory(root: &Path) -> Result<(), OpenError> {
+    let metadata = fs_err::metadata(root).map_err(|source| OpenError::unusable(root, source))?;
+    if metadata.is_dir() {
+        Ok(())
+    } else {
+        let source = io::ErrorKind::NotADirectory.into();
+        Err(OpenError::unusable(root, source))
+    }
 }
 
 /// Reads all that [`open`] would read, and makes nothing. Of what is stored,
@@ -84,6 +126,12 @@ pub enum OpenError {
     /// The directory is the inside of a registry.
     #[error("`registry.root`: {} is inside a registry, expected the directory that holds docker/registry/v2", root.display())]
     TooDeep {
+        /// The directory.
+        root: PathBuf,
+    },
+    /// There is no registry in the directory.
+    #[error("{} holds no registry: there is no {LAYOUT} in it", root.display())]
+    Empty {
         /// The directory.
         root: PathBuf,
     },
@@ -133,6 +181,11 @@ impl Explain for OpenError {
                 let parent = root.ancestors().nth(3)?;
                 Some(format!("set registry.root = \"{}\"", parent.display()))
             }
+            Self::Empty { .. } => Some(
+                "name the configuration that the registry is served with; \
+                 nothing is there before the first start"
+                    .to_owned(),
+            ),
             Self::KeyFile(source) if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("give the file to the user that the server runs as".to_owned())
             }
@@ -219,6 +272,20 @@ mod tests {
         }
         assert!(check(&settings).is_err());
         assert!(!settings.root.exists());
+    }
+
+    #[test]
+    fn an_existing_registry_is_not_made_either() {
+        let root = tempfile::tempdir().unwrap();
+        let settings = settings(root.path(), false);
+        let missing = open_existing_store(&settings).err().unwrap();
+        assert!(
+            missing.to_string().contains("holds no registry"),
+            "{missing}"
+        );
+        assert_eq!(fs_err::read_dir(root.path()).unwrap().count(), 0);
+        open(&settings).unwrap();
+        open_existing_store(&settings).unwrap();
     }
 
     #[test]

@@ -9,12 +9,12 @@ use crate::oci::{Algorithm, Digest};
 use crate::store::{LayerEntry, Maintain, Missing};
 
 /// Before anything that the suite does.
-pub(super) fn before() -> SystemTime {
+fn before() -> SystemTime {
     SystemTime::now() - Duration::from_secs(24 * 3600)
 }
 
 /// After anything that the suite does: nothing counts as used.
-pub(super) fn after() -> SystemTime {
+fn after() -> SystemTime {
     SystemTime::now() + Duration::from_secs(24 * 3600)
 }
 
