@@ -10,7 +10,7 @@ use super::error::{ApiError, Code};
 use super::range::{self, Selection};
 use super::{Call, Response, conditional, headers, multipart, schema1};
 use crate::oci::{Digest, RepoName};
-use crate::schema1::SigningKey;
+use crate::schema1::{SigningKey, empty_layer};
 use crate::store::{Blob, Store};
 
 /// Content never changes under its digest: a cache may keep it for a year.
@@ -30,6 +30,10 @@ pub(super) async fn get(
         Some(_) => schema1::blob(store, repo, digest).await?,
         None => store.blob(repo, digest).await?,
     };
+    // What is served from memory needs no claim.
+    if call.is_relied_on() && !(schema1.is_some() && *digest == empty_layer()) {
+        store.claim_blob(repo, digest).await?;
+    }
     let mut response = if conditional::is_unchanged(&call.headers, digest) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -23,6 +23,10 @@ use crate::oci::{
 use crate::schema1::{SigningKey, empty_layer};
 use crate::store::{NewManifest, Store, StoreError, StoredManifest};
 
+/// Tags that one request may ask for, beside the one in its path. Each is
+/// written durably before the answer.
+const MOST_TAGS: usize = 64;
+
 /// 200 with the manifest, 304 if the client has it, 404 `MANIFEST_UNKNOWN`.
 pub(super) async fn get(
     store: &dyn Store,
@@ -35,6 +39,9 @@ pub(super) async fn get(
         Reference::Tag(tag) => store.tagged(repo, tag).await?,
         Reference::Digest(digest) => *digest,
     };
+    if call.is_relied_on() {
+        store.claim_manifest(repo, &digest).await?;
+    }
     let manifest = store.manifest(repo, &digest).await?;
     let served = match schema1 {
         Some(key) => {
@@ -81,8 +88,8 @@ impl Served {
     }
 }
 
-/// 201, or 400 with what is wrong: `MANIFEST_INVALID`, `DIGEST_INVALID`, one
-/// `MANIFEST_BLOB_UNKNOWN` for each thing that is missing,
+/// 201, or 400 with what is wrong: `MANIFEST_INVALID`, `DIGEST_INVALID`,
+/// `TAG_INVALID`, one `MANIFEST_BLOB_UNKNOWN` for each thing that is missing,
 /// `MANIFEST_UNVERIFIED`; 413 for more than 4 MiB.
 pub(super) async fn put(
     store: &dyn Store,
@@ -93,12 +100,13 @@ pub(super) async fn put(
     reference: Reference,
 ) -> Result<Response, ApiError> {
     let declared = declared_type(&call.headers);
+    let asked = asked_tags(call)?;
     let bytes = match receive::all(&call.headers, body, MANIFEST_SIZE_LIMIT).await? {
         Limited::Whole(bytes) => bytes,
         Limited::TooLarge => return Err(invalid(&ManifestError::TooLarge)),
     };
     let known = *declared.as_ref().unwrap_or(&None);
-    let ((digest, tags), pushed) = if schema1.is_some() && schema1::is_pushed(known, &bytes) {
+    let ((digest, mut tags), pushed) = if schema1.is_some() && schema1::is_pushed(known, &bytes) {
         let pushed = schema1::read(bytes).await?;
         (name(&pushed.bytes, reference)?, pushed)
     } else {
@@ -117,6 +125,13 @@ pub(super) async fn put(
         return Err(ApiError::for_each(Code::ManifestBlobUnknown, details));
     }
     let Pushed { bytes, subject, .. } = pushed;
+    tags.extend(
+        asked
+            .iter()
+            .filter(|tag| !tags.contains(tag))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
     store
         .put_manifest(
             repo,
@@ -135,6 +150,9 @@ pub(super) async fn put(
     let headers = response.headers_mut();
     headers.insert(LOCATION, headers::value(location));
     headers.insert(headers::CONTENT_DIGEST, headers::value(digest));
+    for tag in &asked {
+        headers.append(headers::OCI_TAG, headers::value(tag));
+    }
     if let Some(subject) = subject {
         // Says that the subject is listed under `/referrers/`, so that the
         // client need not keep a list of its own.
@@ -157,6 +175,27 @@ pub(super) async fn delete(
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
+}
+
+/// The tags that the request asks to point at the manifest, each once: `tag`,
+/// as often as wanted (OCI distribution-spec, "Pushing Manifests").
+fn asked_tags(call: &Call) -> Result<Vec<Tag>, ApiError> {
+    let mut tags = Vec::new();
+    for text in call.query.values("tag") {
+        let tag = text.parse::<Tag>().map_err(|error| {
+            ApiError::new(Code::TagInvalid)
+                .detail(json!({ "tag": text, "problem": error.to_string() }))
+        })?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > MOST_TAGS {
+            return Err(ApiError::new(Code::TagInvalid)
+                .status(StatusCode::URI_TOO_LONG)
+                .detail(format!("one request may name {MOST_TAGS} tags")));
+        }
+    }
+    Ok(tags)
 }
 
 /// What the request says the manifest is. A request that says nothing leaves

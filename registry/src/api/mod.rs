@@ -81,6 +81,16 @@ struct Call {
     headers: HeaderMap,
     origin: Origin,
     query: Query,
+    /// Whether nothing may be changed.
+    read_only: bool,
+}
+
+impl Call {
+    /// Whether the client asks only in order to know what it need not push:
+    /// what it is told then has to stay.
+    fn is_relied_on(&self) -> bool {
+        self.method == Method::HEAD && !self.read_only
+    }
 }
 
 impl Api {
@@ -114,6 +124,7 @@ impl Api {
         let call = Call {
             origin: Origin::of(&parts.uri, &parts.headers),
             query: Query::new(parts.uri.query()),
+            read_only: self.shared.policy.read_only,
             method: parts.method,
             headers: parts.headers,
         };

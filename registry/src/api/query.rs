@@ -8,7 +8,8 @@ use serde_json::json;
 use super::error::{ApiError, Code};
 use super::headers;
 
-/// The parameters of a request. Of several with one name, the first counts.
+/// The parameters of a request. Of several with one name the first counts,
+/// where there can be one only.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Query(String);
 
@@ -21,6 +22,13 @@ impl Query {
     pub(super) fn value(&self, name: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.0.as_bytes())
             .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All values of a parameter, in the order in which they stand there.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        form_urlencoded::parse(self.0.as_bytes())
+            .filter(move |(key, _)| key == name)
             .map(|(_, value)| value)
     }
 

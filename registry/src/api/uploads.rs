@@ -7,11 +7,11 @@ use serde_json::json;
 use super::body::Body;
 use super::error::{ApiError, Code};
 use super::{Call, RequestBody, Response, headers, range, receive};
-use crate::oci::{Digest, RepoName};
+use crate::oci::{Algorithm, Digest, DigestError, RepoName};
 use crate::store::{Store, StoreError, Upload, UploadId};
 
-/// 202 with where to send the bytes. With `mount` and `from`, 201 if the other
-/// repository has the blob. With `digest` and a body, 201: the whole push in
+/// 202 with where to send the bytes. With `mount`, 201 if the repository `from`,
+/// or without it any, has the blob. With `digest` and a body, 201: the whole push in
 /// one request.
 pub(super) async fn start(
     store: &dyn Store,
@@ -29,6 +29,13 @@ pub(super) async fn start(
         if !receive::is_empty(&call.headers, &body) || digest.is_of_nothing() {
             return push(store, call, body, repo, &digest).await;
         }
+    }
+    // All algorithms are found out at the end: the client is only told now
+    // whether there is any use in going on.
+    if let Some(name) = call.query.value("digest-algorithm")
+        && Algorithm::named(&name).is_none()
+    {
+        return Err(unreadable_digest(DigestError::UnknownAlgorithm));
     }
     let upload = store.begin_upload(repo).await?;
     let id = upload.id();
@@ -97,8 +104,13 @@ pub(super) async fn cancel(
 /// that, the client can push it.
 async fn mounted(store: &dyn Store, call: &Call, repo: &RepoName) -> Option<Digest> {
     let digest = call.query.value("mount")?.parse().ok()?;
-    let from = call.query.value("from")?.parse().ok()?;
-    match store.mount_blob(Some(&from), repo, &digest).await {
+    // Without `from`, any repository will do (OCI distribution-spec, "Mounting
+    // a blob from another repository").
+    let from = match call.query.value("from") {
+        Some(from) => Some(from.parse().ok()?),
+        None => None,
+    };
+    match store.mount_blob(from.as_ref(), repo, &digest).await {
         Ok(()) => Some(digest),
         Err(StoreError::NotFound(_)) => None,
         Err(error) => {
@@ -216,6 +228,6 @@ fn progress(call: &Call, repo: &RepoName, id: UploadId, offset: u64) -> HeaderMa
     ])
 }
 
-fn unreadable_digest(error: crate::oci::DigestError) -> ApiError {
+fn unreadable_digest(error: DigestError) -> ApiError {
     ApiError::new(Code::DigestInvalid).detail(format!("digest parsing failed: {error}"))
 }

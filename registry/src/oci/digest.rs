@@ -30,6 +30,13 @@ impl Algorithm {
         }
     }
 
+    /// The algorithm of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Sha256, Self::Sha512]
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name)
+    }
+
     /// The digest of `data`.
     pub fn digest(self, data: &[u8]) -> Digest {
         let mut hasher = Hasher::new(self);

@@ -4,10 +4,13 @@
 //! Available to other crates with the feature `contract`. A store's own tests
 //! add what only that store can do, such as surviving a torn file. The rules
 //! about blobs and uploads stand here, those about manifests in `manifests`,
-//! and those about what is used in `maintenance`.
+//! those about what is used in `maintenance`, those about several processes in
+//! `replicas`, and those about dropped futures in `cancellation`.
 
+mod cancellation;
 mod maintenance;
 mod manifests;
+mod replicas;
 
 use std::sync::Arc;
 
@@ -55,6 +58,17 @@ pub async fn check(make: impl Fn() -> Subject) {
     maintenance::what_nobody_uses_goes(make().store).await;
     maintenance::inventories_are_complete(make().store).await;
     maintenance::what_is_corrupt_is_moved_aside(make().store).await;
+    replicas::an_upload_goes_from_one_process_to_the_other(make()).await;
+    replicas::an_upload_has_one_writer_among_all_processes(make()).await;
+    replicas::of_two_writers_of_a_tag_one_wins(make()).await;
+    replicas::a_tag_never_leads_to_what_another_process_removed(make()).await;
+    replicas::pages_hold_while_others_change_the_list(make()).await;
+    replicas::a_blob_is_read_after_it_was_deleted(make()).await;
+    replicas::content_goes_and_comes_as_a_whole(make()).await;
+    cancellation::a_dropped_commit_has_happened_or_not(make().store).await;
+    cancellation::a_dropped_write_leaves_no_gap(make().store).await;
+    cancellation::a_dropped_resumption_holds_nobody_up(make().store).await;
+    cancellation::a_dropped_manifest_is_there_or_not(make().store).await;
 }
 
 async fn blobs_are_read_back(store: Arc<dyn Store>) {

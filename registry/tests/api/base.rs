@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::harness::{Registry, request};
+use crate::harness::{Registry, request, sha256};
 
 #[tokio::test]
 async fn the_registry_speaks_version_2() {
@@ -154,5 +154,71 @@ async fn a_read_only_registry_is_read_and_nothing_else() {
         let answer = registry.send(request(method, path)).await;
         answer.assert_error(405, "UNSUPPORTED");
         assert_eq!(answer.header("allow"), "GET, HEAD", "{path}");
+    }
+}
+
+/// To say that something is not there makes a client push it again, or give it
+/// up for lost.
+#[tokio::test]
+async fn a_failing_disk_is_never_a_404() {
+    let registry = Registry::new();
+    let manifest = registry.push_image("app", "v1", "x").await;
+    let layer = sha256(b"layer");
+    let upload = registry.start_upload("app").await;
+    let id = upload.rsplit('/').next().unwrap();
+    // Links that lead to themselves cannot be followed by anybody.
+    let (layer_hex, manifest_hex) = (layer.hex(), manifest.hex());
+    for (broken, path) in [
+        (
+            format!("blobs/sha256/{}/{layer_hex}/data", &layer_hex[..2]),
+            format!("/v2/app/blobs/{layer}"),
+        ),
+        (
+            format!("repositories/app/_layers/sha256/{layer_hex}/link"),
+            format!("/v2/app/blobs/{layer}"),
+        ),
+        (
+            format!("repositories/app/_manifests/revisions/sha256/{manifest_hex}/link"),
+            format!("/v2/app/manifests/{manifest}"),
+        ),
+        (
+            "repositories/app/_manifests/tags/v1/current/link".to_owned(),
+            "/v2/app/manifests/v1".to_owned(),
+        ),
+        (
+            format!("repositories/app/_uploads/{id}/data"),
+            upload.clone(),
+        ),
+        (
+            format!("repositories/app/_referrers/sha256/{manifest_hex}"),
+            format!("/v2/app/referrers/{manifest}"),
+        ),
+        (
+            "repositories/app/_manifests/tags".to_owned(),
+            "/v2/app/tags/list".to_owned(),
+        ),
+        ("repositories".to_owned(), "/v2/_catalog".to_owned()),
+    ] {
+        let broken = registry.file(&broken);
+        let aside = broken.with_extension("aside");
+        let was_there = fs_err::rename(&broken, &aside).is_ok();
+        fs_err::create_dir_all(broken.parent().unwrap()).unwrap();
+        fs_err::os::unix::fs::symlink(&broken, &broken).unwrap();
+        let answer = registry.get(&path).await;
+        let details = answer.assert_error(500, "UNKNOWN");
+        assert!(
+            details[0].is_null(),
+            "a client learns no paths: {details:?}"
+        );
+        let head = registry.head(&path).await;
+        assert_eq!(
+            (head.status, &head.headers),
+            (answer.status, &answer.headers)
+        );
+        fs_err::remove_file(&broken).unwrap();
+        if was_there {
+            fs_err::rename(&aside, &broken).unwrap();
+        }
+        assert!(registry.get(&path).await.status.is_success(), "{path}");
     }
 }

@@ -165,6 +165,12 @@ impl Request {
         self
     }
 
+    /// Puts another value in the place of a header.
+    pub(crate) fn replace(mut self, name: &'static str, value: &str) -> Self {
+        self.0.headers_mut().insert(name, value.parse().unwrap());
+        self
+    }
+
     /// A body of known length.
     pub(crate) fn body(mut self, content: &[u8]) -> Self {
         self = self.header("content-length", content.len().to_string());
@@ -224,7 +230,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: http::Response<Body>) -> Self {
+    pub(crate) async fn of(response: http::Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let exact = http_body::Body::size_hint(&body)
             .exact()

@@ -7,6 +7,7 @@ mod blobs;
 mod catalog;
 mod harness;
 mod manifests;
+mod matrix;
 mod referrers;
 mod schema1;
 mod tags;

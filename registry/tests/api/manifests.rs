@@ -301,6 +301,59 @@ async fn a_manifest_pushed_by_sha512_has_both_digests() {
 }
 
 #[tokio::test]
+async fn tags_are_pushed_with_a_manifest_by_digest() {
+    let registry = Registry::new();
+    let bytes = bytes_of(&registry.image("a", "x").await);
+    for digest in [sha256(&bytes), Algorithm::Sha512.digest(&bytes)] {
+        let reference = format!("{digest}?tag=1.0&tag=latest&tag=1.0");
+        let answer = registry
+            .send(put_manifest("a", &reference, OCI_MANIFEST, &bytes))
+            .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let tags: Vec<_> = answer.headers.get_all("oci-tag").iter().collect();
+        assert_eq!(tags, ["1.0", "latest"]);
+        assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+        for tag in ["1.0", "latest"] {
+            let answer = registry.head(&format!("/v2/a/manifests/{tag}")).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+        }
+    }
+    // Beside the tag of the path.
+    let answer = registry
+        .send(put_manifest("a", "2.0?tag=2", OCI_MANIFEST, &bytes))
+        .await;
+    assert_eq!(answer.header("oci-tag"), "2");
+    let list = registry.get("/v2/a/tags/list").await.json();
+    assert_eq!(list["tags"], json!(["1.0", "2", "2.0", "latest"]));
+}
+
+#[tokio::test]
+async fn a_bad_tag_among_others_writes_nothing() {
+    let registry = Registry::new();
+    let bytes = bytes_of(&registry.image("a", "x").await);
+    let digest = sha256(&bytes);
+    let reference = format!("{digest}?tag=good&tag=.bad");
+    let answer = registry
+        .send(put_manifest("a", &reference, OCI_MANIFEST, &bytes))
+        .await;
+    let details = answer.assert_error(400, "TAG_INVALID");
+    assert_eq!(details[0]["tag"], ".bad");
+    let many: String = (0..65).map(|number| format!("&tag=t{number}")).collect();
+    let answer = registry
+        .send(put_manifest(
+            "a",
+            &format!("{digest}?x{many}"),
+            OCI_MANIFEST,
+            &bytes,
+        ))
+        .await;
+    answer.assert_error(414, "TAG_INVALID");
+    let answer = registry.get(&format!("/v2/a/manifests/{digest}")).await;
+    answer.assert_error(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
 async fn the_limit_is_four_mebibytes() {
     let registry = Registry::new();
     let mut bytes = bytes_of(&registry.image("a", "x").await);

@@ -1,5 +1,7 @@
 //! `/v2/<name>/blobs/uploads/`
 
+use std::time::{Duration, SystemTime};
+
 use http::Method;
 use tidegate_registry::oci::Algorithm;
 
@@ -428,7 +430,6 @@ async fn a_mount_that_cannot_be_becomes_an_upload() {
         format!("mount={}&from=source/a", sha256(b"other")),
         format!("mount={digest}&from=source/b"),
         format!("mount={digest}&from=UPPER"),
-        format!("mount={digest}"),
         "mount=sha256:abc&from=source/a".to_owned(),
     ] {
         let answer = registry
@@ -441,4 +442,69 @@ async fn a_mount_that_cannot_be_becomes_an_upload() {
         .get(&format!("/v2/b/blobs/{digest}"))
         .await
         .assert_error(404, "BLOB_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_blob_is_mounted_from_anywhere() {
+    let registry = Registry::new();
+    let digest = registry.push_blob("a", b"layer").await;
+    let answer = registry
+        .post(&format!("/v2/b/blobs/uploads/?mount={digest}"))
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.location(), format!("/v2/b/blobs/{digest}"));
+    assert_eq!(registry.head(&answer.location()).await.status, 200);
+    // What is nowhere, or not in the repository that is named, has to be pushed.
+    for query in [
+        format!("mount={}", sha256(b"absent")),
+        format!("mount={digest}&from=c"),
+        format!("mount={digest}&from=NOT+A+NAME"),
+        "mount=nonsense".to_owned(),
+    ] {
+        let answer = registry
+            .post(&format!("/v2/d/blobs/uploads/?{query}"))
+            .await;
+        assert_eq!(answer.status, 202, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_by_an_unknown_algorithm_is_not_begun() {
+    let registry = Registry::new();
+    for (algorithm, status) in [("sha256", 202), ("sha512", 202), ("md5", 400)] {
+        let path = format!("/v2/a/blobs/uploads/?digest-algorithm={algorithm}");
+        let answer = registry.post(&path).await;
+        assert_eq!(answer.status, status, "{algorithm}");
+    }
+}
+
+/// A pusher that was told that a blob is there sends its manifest later.
+#[tokio::test]
+async fn what_a_head_finds_counts_as_used() {
+    let registry = Registry::new();
+    let digest = registry.push_blob("a", b"layer").await;
+    let link = registry.file(&format!(
+        "repositories/a/_layers/sha256/{}/link",
+        digest.hex()
+    ));
+    let old = SystemTime::now() - Duration::from_secs(24 * 3600);
+    let age = || {
+        let used = fs_err::metadata(&link).unwrap().modified().unwrap();
+        used.elapsed().unwrap_or_default()
+    };
+    let make_old = || {
+        let file = fs_err::File::open(&link).unwrap();
+        file.set_modified(old).unwrap();
+    };
+    let path = format!("/v2/a/blobs/{digest}");
+    make_old();
+    registry.get(&path).await;
+    assert!(age() > Duration::from_secs(3600), "a pull is no claim");
+    registry.head(&path).await;
+    assert!(age() < Duration::from_secs(3600));
+    // Where nothing can be pushed, nothing is claimed.
+    let registry = registry.reopened(|settings| settings.read_only = true);
+    make_old();
+    assert_eq!(registry.head(&path).await.status, 200);
+    assert!(age() > Duration::from_secs(3600));
 }

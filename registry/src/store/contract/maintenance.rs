@@ -9,12 +9,12 @@ use crate::oci::{Algorithm, Digest};
 use crate::store::{LayerEntry, Maintain, Missing};
 
 /// Before anything that the suite does.
-fn before() -> SystemTime {
+pub(super) fn before() -> SystemTime {
     SystemTime::now() - Duration::from_secs(24 * 3600)
 }
 
 /// After anything that the suite does: nothing counts as used.
-fn after() -> SystemTime {
+pub(super) fn after() -> SystemTime {
     SystemTime::now() + Duration::from_secs(24 * 3600)
 }
 
