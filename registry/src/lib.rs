@@ -25,4 +25,4 @@ pub mod store;
 #[doc(hidden)]
 pub use api::fuzzing;
 pub use api::{Api, Body, BoxError};
-pub use open::{OpenError, check, open, open_existing_store, open_with_store};
+pub use open::{OpenError, check, open, open_existing_store, open_store, open_with_store};

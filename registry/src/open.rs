@@ -9,7 +9,7 @@ use tidegate_failure::Explain;
 
 use crate::api::Api;
 use crate::schema1::{SigningKey, SigningKeyError};
-use crate::store::Filesystem;
+use crate::store::{Filesystem, Store};
 
 /// Where a registry lies below its root.
 const LAYOUT: &str = "docker/registry/v2";
@@ -88,6 +88,20 @@ fn check_directory(root: &Path) -> Result<(), OpenError> {
         let source = io::ErrorKind::NotADirectory.into();
         Err(OpenError::unusable(root, source))
     }
+}
+
+/// Opens the registry that lies in a store of another kind. Of the settings,
+/// only those count that say what is allowed.
+///
+/// # Errors
+///
+/// If a file that the settings name cannot be used.
+pub fn open_store(
+    store: Arc<dyn Store>,
+    settings: &tidegate_config::Registry,
+) -> Result<Api, OpenError> {
+    let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
+    Ok(Api::with_schema1(store, settings, schema1))
 }
 
 /// Reads all that [`open`] would read, and makes nothing. Of what is stored,

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::harness::{Registry, request, sha256};
+use super::harness::{Registry, request, sha256};
 
 #[tokio::test]
 async fn the_registry_speaks_version_2() {
@@ -161,7 +161,7 @@ async fn a_read_only_registry_is_read_and_nothing_else() {
 /// up for lost.
 #[tokio::test]
 async fn a_failing_disk_is_never_a_404() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     let manifest = registry.push_image("app", "v1", "x").await;
     let layer = sha256(b"layer");
     let upload = registry.start_upload("app").await;

@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use http::Method;
 use http_body_util::BodyExt;
 
-use crate::harness::{Registry, request, sha256};
+use super::harness::{Registry, request, sha256};
 
 fn content() -> Vec<u8> {
     (0..700_000_u32).map(|at| (at * 13 % 251) as u8).collect()
@@ -225,7 +225,7 @@ async fn nothing_is_deleted_unless_that_is_allowed() {
 
 #[tokio::test]
 async fn a_blob_that_becomes_shorter_is_cut_and_not_ended() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     let digest = registry.push_blob("a", &content()).await;
     let path = format!("/v2/a/blobs/{digest}");
     let response = registry
@@ -251,7 +251,7 @@ async fn a_blob_that_becomes_shorter_is_cut_and_not_ended() {
 
 #[tokio::test]
 async fn a_disk_that_fails_is_not_a_blob_that_is_missing() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     let digest = registry.push_blob("a", b"content").await;
     let hex = digest.hex();
     let data = registry.file(&format!("blobs/sha256/{}/{hex}/data", &hex[..2]));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Registry, request};
+use super::harness::{Registry, request};
 
 #[tokio::test]
 async fn repositories_in_order_a_page_at_a_time() {
@@ -55,7 +55,7 @@ async fn a_repository_without_manifests_is_not_listed() {
 
 #[tokio::test]
 async fn a_page_has_a_hundred_entries_and_at_most_a_thousand() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     for at in 0..101 {
         let link = format!("repositories/r{at:03}/_manifests/revisions/sha256/{at:064}/link");
         let link = registry.file(&link);

@@ -1,9 +1,10 @@
-//! A registry in a temporary directory, requests that read as sentences, and
-//! answers that are taken apart whole.
+//! A registry in a temporary directory or in memory, requests that read as
+//! sentences, and answers that are taken apart whole.
 
 use std::convert::Infallible;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -13,8 +14,12 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::{Value, json};
 use tidegate_config::Registry as Settings;
 use tidegate_registry::oci::{Algorithm, Digest};
-use tidegate_registry::{Api, Body, open};
+use tidegate_registry::store::Memory;
+use tidegate_registry::store::memory::Bucket;
+use tidegate_registry::{Api, Body, open, open_store};
 use tower_service::Service;
+
+use crate::Store;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -25,30 +30,50 @@ pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manife
 pub(crate) const ORIGIN: &str = "https://reg.example:5043";
 
 pub(crate) struct Registry {
-    directory: tempfile::TempDir,
+    place: Place,
     api: Api,
+}
+
+enum Place {
+    Disk(tempfile::TempDir),
+    Memory(Bucket),
 }
 
 impl Registry {
     /// An empty registry in which everything is allowed.
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let api = open(&settings(&directory, |_| {})).unwrap();
-        Self { directory, api }
+        Self::on(super::STORE)
+    }
+
+    /// The same on a disk, for tests that look at files.
+    pub(crate) fn on_disk() -> Self {
+        Self::on(Store::Disk)
+    }
+
+    fn on(store: Store) -> Self {
+        let place = match store {
+            Store::Disk => Place::Disk(tempfile::tempdir().unwrap()),
+            Store::Memory => Place::Memory(Bucket::default()),
+        };
+        let api = place.open(|_| {});
+        Self { place, api }
     }
 
     /// The same data, opened anew with other settings.
     pub(crate) fn reopened(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let api = open(&settings(&self.directory, change)).unwrap();
+        let api = self.place.open(change);
         Self {
-            directory: self.directory,
+            place: self.place,
             api,
         }
     }
 
     /// A file of the registry on disk.
     pub(crate) fn file(&self, path: &str) -> PathBuf {
-        self.directory.path().join("docker/registry/v2").join(path)
+        match &self.place {
+            Place::Disk(directory) => directory.path().join("docker/registry/v2").join(path),
+            Place::Memory(_) => panic!("a test that looks at files needs Registry::on_disk"),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -139,10 +164,22 @@ impl Registry {
     }
 }
 
-fn settings(directory: &tempfile::TempDir, change: impl FnOnce(&mut Settings)) -> Settings {
-    let mut settings = Settings::new(directory.path());
-    change(&mut settings);
-    settings
+impl Place {
+    fn open(&self, change: impl FnOnce(&mut Settings)) -> Api {
+        let root = match self {
+            Self::Disk(directory) => directory.path(),
+            Self::Memory(_) => Path::new("/nowhere"),
+        };
+        let mut settings = Settings::new(root);
+        change(&mut settings);
+        match self {
+            Self::Disk(_) => open(&settings).unwrap(),
+            Self::Memory(bucket) => {
+                let store = Memory::new(bucket.another_client());
+                open_store(Arc::new(store), &settings).unwrap()
+            }
+        }
+    }
 }
 
 /// A request to make.

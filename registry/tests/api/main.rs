@@ -1,14 +1,43 @@
 //! The HTTP API from outside: requests go into the service, and status,
 //! headers and body of the answers are looked at together. One file for each
 //! noun of the URLs.
+//!
+//! Every test runs on both stores. One that looks at files asks for the disk.
 
-mod base;
-mod blobs;
-mod catalog;
-mod harness;
-mod manifests;
-mod matrix;
-mod referrers;
-mod schema1;
-mod tags;
-mod uploads;
+#![expect(clippy::duplicate_mod, reason = "the same tests, once for each store")]
+
+/// Where a registry keeps things.
+#[derive(Debug, Clone, Copy)]
+enum Store {
+    Disk,
+    Memory,
+}
+
+/// The tests, on one store.
+macro_rules! tests_on {
+    ($store:ident) => {
+        mod base;
+        mod blobs;
+        mod catalog;
+        mod harness;
+        mod manifests;
+        mod matrix;
+        mod referrers;
+        mod schema1;
+        mod tags;
+        mod uploads;
+
+        /// Where [`harness::Registry::new`] keeps what it is given.
+        const STORE: crate::Store = crate::Store::$store;
+    };
+}
+
+#[path = "."]
+mod on_disk {
+    tests_on!(Disk);
+}
+
+#[path = "."]
+mod in_memory {
+    tests_on!(Memory);
+}

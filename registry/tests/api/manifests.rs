@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 use tidegate_registry::oci::Algorithm;
 
-use crate::harness::{
+use super::harness::{
     DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry, bytes_of, descriptor, image,
     index, put_manifest, request, sha256,
 };
@@ -446,7 +446,7 @@ async fn nothing_is_deleted_unless_that_is_allowed() {
 
 #[tokio::test]
 async fn a_broken_tag_is_an_error_without_its_cause() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     registry.push_image("a", "t", "x").await;
     let link = registry.file("repositories/a/_manifests/tags/t/current/link");
     fs_err::write(&link, b"").unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tidegate_registry::oci::{Algorithm, Digest};
 
 use self::rows::rows;
-use crate::harness::{
+use super::harness::{
     Answer, OCI_MANIFEST, Registry, Request, bytes_of, put_manifest, request, sha256,
 };
 

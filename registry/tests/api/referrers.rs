@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{
+use super::harness::{
     Answer, OCI_INDEX, OCI_MANIFEST, Registry, bytes_of, descriptor, index, put_manifest, sha256,
 };
 

@@ -7,7 +7,7 @@ use tidegate_registry::oci::{Digest, ManifestType};
 use tidegate_registry::schema1::{EMPTY_LAYER, Jws, SigningKey, empty_layer};
 use time::macros::datetime;
 
-use crate::harness::{
+use super::harness::{
     Answer, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Registry, bytes_of, descriptor,
     index, put_manifest, request, sha256,
 };
@@ -17,7 +17,11 @@ const PLAIN: &str = "application/vnd.docker.distribution.manifest.v1+json";
 
 /// A registry with the setting on.
 fn open() -> Registry {
-    Registry::new().reopened(|settings| settings.schema1 = Some(Schema1 { signing_key: None }))
+    with_schema1(Registry::new())
+}
+
+fn with_schema1(registry: Registry) -> Registry {
+    registry.reopened(|settings| settings.schema1 = Some(Schema1 { signing_key: None }))
 }
 
 fn payload(layers: &[Digest]) -> Value {
@@ -91,7 +95,7 @@ async fn get_accepting(registry: &Registry, path: &str, accept: Option<&str>) ->
 
 #[tokio::test]
 async fn a_signed_manifest_is_kept_without_and_served_with_signatures() {
-    let registry = open();
+    let registry = with_schema1(Registry::on_disk());
     let layer = registry.push_blob("a", b"layer").await;
     let payload = payload(&[layer, layer]);
     let digest = sha256(&bytes_of(&payload));
@@ -354,7 +358,7 @@ async fn what_has_no_form_in_schema_1_says_why() {
     let config = "{\"about\":\"x\"}";
     registry.push_blob("a", config.as_bytes()).await;
     registry.push_blob("a", b"layer").await;
-    let manifest = crate::harness::image(DOCKER_MANIFEST, config);
+    let manifest = super::harness::image(DOCKER_MANIFEST, config);
     registry
         .push_manifest("a", "t", DOCKER_MANIFEST, &manifest)
         .await;
@@ -375,7 +379,7 @@ async fn what_has_no_form_in_schema_1_says_why() {
 
 #[tokio::test]
 async fn the_empty_layer_is_there_before_anybody_pushes_it() {
-    let registry = open();
+    let registry = with_schema1(Registry::on_disk());
     push_image(&registry, "a", "t").await;
     let path = format!("/v2/a/blobs/{}", empty_layer());
     let answer = registry.get(&path).await;

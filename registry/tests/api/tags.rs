@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::Registry;
+use super::harness::Registry;
 
 async fn with_tags(tags: &[&str]) -> Registry {
     let registry = Registry::new();

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use tidegate_registry::oci::Algorithm;
 
-use crate::harness::{Answer, ORIGIN, Registry, broken_off, chunked, request, sha256};
+use super::harness::{Answer, ORIGIN, Registry, broken_off, chunked, request, sha256};
 
-fn patch(location: &str) -> crate::harness::Request {
+fn patch(location: &str) -> super::harness::Request {
     request(Method::PATCH, location).header("content-type", "application/octet-stream")
 }
 
-fn put(location: &str, digest: impl std::fmt::Display) -> crate::harness::Request {
+fn put(location: &str, digest: impl std::fmt::Display) -> super::harness::Request {
     request(Method::PUT, &format!("{location}?digest={digest}"))
 }
 
@@ -73,7 +73,7 @@ async fn a_push_whose_last_request_carries_everything() {
 
 #[tokio::test]
 async fn a_push_in_one_request() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     let digest = sha256(b"content");
     let path = format!("/v2/a/blobs/uploads/?digest={digest}");
     let answer = registry
@@ -481,7 +481,7 @@ async fn an_upload_by_an_unknown_algorithm_is_not_begun() {
 /// A pusher that was told that a blob is there sends its manifest later.
 #[tokio::test]
 async fn what_a_head_finds_counts_as_used() {
-    let registry = Registry::new();
+    let registry = Registry::on_disk();
     let digest = registry.push_blob("a", b"layer").await;
     let link = registry.file(&format!(
         "repositories/a/_layers/sha256/{}/link",

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::Mode::{NoDelete, ReadOnly, Usual};
 use super::{Row, put};
-use crate::harness::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, put_manifest, request};
+use super::super::harness::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, put_manifest, request};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
