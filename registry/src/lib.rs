@@ -8,6 +8,7 @@
 //! - [`schema1`]: Docker's first format of manifests; no input or output either
 //! - [`store`]: where it is kept; the contract, and the file system
 //! - [`collect`]: what nobody uses is removed while everybody uses the rest
+//! - [`scrub`]: reading all of it again, to find what the disk has lost
 //! - `api`: how it is asked for; the only part that knows HTTP
 //! - [`cli`]: the commands that keep a registry in order
 //!
@@ -19,6 +20,7 @@ pub mod collect;
 pub mod oci;
 mod open;
 pub mod schema1;
+pub mod scrub;
 pub mod store;
 
 #[cfg(feature = "fuzzing")]
