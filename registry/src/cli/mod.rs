@@ -6,6 +6,7 @@
 
 mod common;
 mod garbage_collect;
+mod scrub;
 
 use clap::Subcommand;
 use tidegate_failure::Failure;
@@ -15,6 +16,8 @@ use tidegate_failure::Failure;
 pub enum Command {
     /// Remove what nobody uses, while the registry is served
     GarbageCollect(garbage_collect::Arguments),
+    /// Read everything again, and find what the disk has lost or changed
+    Scrub(scrub::Arguments),
 }
 
 /// Does it.
@@ -24,5 +27,6 @@ pub enum Command {
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
+        Command::Scrub(arguments) => scrub::run(&arguments),
     }
 }

@@ -19,7 +19,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use finding::{Finding, Kind};
-pub use state::StateError;
+pub use state::{StateError, forget};
+
+use tidegate_failure::Explain;
 
 use crate::oci::Digest;
 use crate::store::{Maintain, StoreError};
@@ -94,7 +96,7 @@ pub async fn run(
     }
     report.complete = !observer.stops();
     if let (Some(path), true) = (&options.state, report.complete) {
-        state::forget(path)?;
+        forget(path)?;
     }
     Ok(report)
 }
@@ -110,11 +112,11 @@ pub enum ScrubError {
     State(#[from] StateError),
 }
 
-impl tidegate_failure::Explain for ScrubError {
+impl Explain for ScrubError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::State(error) => Some(error.hint()),
+            Self::State(error) => error.hint(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use tidegate_failure::Explain;
 
 use super::Finding;
 use crate::oci::Digest;
@@ -45,8 +46,12 @@ pub(super) fn save(path: &Path, state: &State) -> Result<(), StateError> {
     written.map_err(StateError::Io)
 }
 
-/// Removes the file, if it is there.
-pub(super) fn forget(path: &Path) -> Result<(), StateError> {
+/// Removes the file, if it is there: the next run begins anew.
+///
+/// # Errors
+///
+/// If it cannot be removed.
+pub fn forget(path: &Path) -> Result<(), StateError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.map_err(StateError::Io),
@@ -69,13 +74,13 @@ pub enum StateError {
     },
 }
 
-impl StateError {
-    /// What to do about it.
-    pub(super) fn hint(&self) -> String {
-        match self {
-            Self::Io(_) => "give the registry's directory to the user that runs this".to_owned(),
-            Self::Unreadable { .. } => "begin anew with --restart".to_owned(),
-        }
+impl Explain for StateError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io(_) => "give the registry's directory to the user that runs this",
+            Self::Unreadable { .. } => "begin anew with --restart",
+        };
+        Some(hint.to_owned())
     }
 }
 
@@ -108,6 +113,6 @@ mod tests {
         assert_eq!(load(&path).unwrap(), State::default());
         fs::write(&path, b"{").unwrap();
         let error = load(&path).unwrap_err();
-        assert!(error.hint().contains("--restart"), "{error}");
+        assert!(error.hint().unwrap().contains("--restart"), "{error}");
     }
 }
