@@ -74,7 +74,7 @@ pub(crate) struct DockerRegistry {
     port: u16,
     /// Read on, so that it never waits for its reader.
     _log: Lines,
-    _config: TempDir,
+    config: TempDir,
 }
 
 impl DockerRegistry {
@@ -86,7 +86,7 @@ impl DockerRegistry {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\ncompatibility:\n  schema1:\n    enabled: true\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\ncompatibility:\n  schema1:\n    enabled: true\n",
             root.display()
         );
         fs_err::write(&config, text).unwrap();
@@ -103,7 +103,7 @@ impl DockerRegistry {
             child,
             port,
             _log: log,
-            _config: dir,
+            config: dir,
         }
     }
 
@@ -132,6 +132,15 @@ impl DockerRegistry {
             .args(["copy", "--src-tls-verify=false"])
             .args([self.reference(image), dir_of(to)]);
         finish(command, "")
+    }
+
+    /// Runs its own garbage collection, which expects that nobody pushes.
+    pub(crate) fn collect_garbage(&self) {
+        let mut command = Command::new("docker-registry");
+        command
+            .arg("garbage-collect")
+            .arg(self.config.path().join("config.yml"));
+        finish(command, "").assert_ok();
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

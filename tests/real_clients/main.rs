@@ -11,6 +11,7 @@ mod harness;
 
 mod archive;
 mod bootstrap;
+mod both_ways;
 mod docker;
 mod docker_registry;
 mod kinds;
