@@ -63,6 +63,8 @@ mod report;
 mod repository;
 mod retention;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Instant, SystemTime};
 
@@ -93,8 +95,17 @@ pub async fn collect(
     options: &Options,
     observer: Observer<'_>,
 ) -> Result<Report, CollectError> {
+    collect_at(store, options, observer, SystemTime::now()).await
+}
+
+/// Collects as at a certain time: a later one lets everything rest.
+async fn collect_at(
+    store: &dyn Maintain,
+    options: &Options,
+    observer: Observer<'_>,
+    started: SystemTime,
+) -> Result<Report, CollectError> {
     let begun = Instant::now();
-    let started = SystemTime::now();
     let mut run = Run {
         store,
         options,
