@@ -30,7 +30,8 @@ pub struct Diagnostic {
     location: Location,
     message: String,
     hint: Option<String>,
-    line: String,
+    /// `None` where it may hold a secret.
+    line: Option<String>,
     width: usize,
 }
 
@@ -54,13 +55,19 @@ impl Diagnostic {
             },
             message,
             hint: None,
-            line: line.to_owned(),
+            line: Some(line.to_owned()),
             width: width.max(1),
         }
     }
 
     pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
+        self
+    }
+
+    /// Leaves out the line itself.
+    pub(crate) fn without_line(mut self) -> Self {
+        self.line = None;
         self
     }
 
@@ -85,18 +92,20 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(line) = &self.line else {
+            return write!(f, "{}: {}", self.location, self.message);
+        };
         let number = self.location.line.to_string();
         let gutter = " ".repeat(number.len());
         // Tabs are kept in front of the carets, so that they line up.
-        let indent: String = self
-            .line
+        let indent: String = line
             .chars()
             .take(self.location.column - 1)
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         writeln!(f, "{}: {}", self.location, self.message)?;
         writeln!(f, "{gutter} |")?;
-        writeln!(f, "{number} | {}", self.line)?;
+        writeln!(f, "{number} | {line}")?;
         write!(f, "{gutter} | {indent}{}", "^".repeat(self.width))
     }
 }

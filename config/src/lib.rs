@@ -6,19 +6,24 @@
 
 mod config_yml;
 mod diagnostic;
+mod header;
 mod load;
 mod pattern;
 mod settings;
 mod stamp;
 mod tidegate_toml;
+mod webhook;
 
 pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};
+pub use header::{HeaderField, HeaderFieldError};
 pub use load::{LoadError, load, load_registry};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
-    AccessLog, Auth, Backend, CertificateFiles, Collect, Edge, Forward, ImmutableRule, Listener,
-    Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Server, Settings, Upstream,
+    AccessLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward, Health,
+    ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Server,
+    Settings, Upstream,
 };
 pub use stamp::FileStamp;
 pub use tidegate_toml::parse;
+pub use webhook::{Action, Ignored, Queue, ReceiverUrl, Webhook, WebhookName};

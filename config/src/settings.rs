@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::header::HeaderField;
 use crate::pattern::{Expression, Pattern};
+use crate::webhook::Webhook;
 
 /// All that `tidegate serve` needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// What answers the requests that pass.
     pub backend: Backend,
+    /// Where those who operate it look in. `None`: nowhere.
+    pub debug: Option<DebugListener>,
 }
 
 /// The `[log]` section.
@@ -175,6 +179,13 @@ pub struct Registry {
     pub retention: Vec<RetentionRule>,
     /// Which tags neither clients nor rules may move or remove.
     pub immutable: Vec<ImmutableRule>,
+    /// Sent with every answer of the API, in place of what it would send by the
+    /// same name: distribution's `http.headers`.
+    pub headers: Vec<HeaderField>,
+    /// How often it is seen whether the storage works. `None`: never.
+    pub health: Option<Health>,
+    /// Who is told what happens; each has a name of its own.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Registry {
@@ -189,6 +200,28 @@ impl Registry {
             collect: Collect::default(),
             retention: Vec::new(),
             immutable: Vec::new(),
+            headers: Vec::new(),
+            health: Some(Health::default()),
+            webhooks: Vec::new(),
+        }
+    }
+}
+
+/// The `[registry.health]` section: distribution's `health.storagedriver`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// How long to wait from one look at the storage to the next. One that
+    /// takes longer has failed.
+    pub interval: Duration,
+    /// After how many failures in a row requests are answered 503.
+    pub threshold: u32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(10),
+            threshold: 3,
         }
     }
 }
@@ -249,6 +282,15 @@ pub struct Schema1 {
     /// The private key that manifests are signed with: a JSON Web Key or PEM.
     /// Without it, a key is made at each start.
     pub signing_key: Option<PathBuf>,
+}
+
+/// The `[debug]` section: plain HTTP, for those who operate the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DebugListener {
+    /// The address to bind; whoever reaches it is not asked who they are.
+    pub address: SocketAddr,
+    /// Whether `/metrics` is there.
+    pub metrics: bool,
 }
 
 /// The `[forward]` section.

@@ -4,12 +4,18 @@
 
 mod collect;
 mod file;
+mod observe;
 mod value;
 
+use std::ops::Range;
 use std::path::Path;
 
+use toml::Spanned;
+
+use self::observe::WebhookSection;
 use crate::diagnostic::Diagnostic;
 use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Schema1, Settings};
+use crate::webhook::Webhook;
 
 /// Checks `text` as the content of a `tidegate.toml` at `path`.
 ///
@@ -112,6 +118,15 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 })
                 .collect::<Result<_, _>>()?,
             immutable: registry.immutable.into_iter().map(Into::into).collect(),
+            headers: registry.headers,
+            health: registry.health.into(),
+            webhooks: webhooks(registry.webhook, base).map_err(|(span, message)| {
+                wrong(
+                    span,
+                    &message,
+                    "the name is also that of the queue: choose another",
+                )
+            })?,
         }),
         (None, Some(forward)) => {
             let forward = forward.into_inner();
@@ -153,7 +168,27 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         edge: file.edge.into(),
         auth,
         backend,
+        debug: file.debug.map(Into::into),
     })
+}
+
+/// The webhooks, each of which has a name of its own; or the place of the first
+/// that has not, and what is wrong with it.
+fn webhooks(
+    sections: Vec<Spanned<WebhookSection>>,
+    base: &Path,
+) -> Result<Vec<Webhook>, (Range<usize>, String)> {
+    let mut webhooks: Vec<Webhook> = Vec::with_capacity(sections.len());
+    for section in sections {
+        let span = section.span();
+        let webhook = section.into_inner().into_settings(base);
+        if webhooks.iter().any(|other| other.name == webhook.name) {
+            let message = format!("there are two webhooks with the name `{}`", webhook.name);
+            return Err((span, message));
+        }
+        webhooks.push(webhook);
+    }
+    Ok(webhooks)
 }
 
 /// Turns what the TOML reader says into our own words.
@@ -175,7 +210,14 @@ fn explain(path: &Path, text: &str, error: &toml::de::Error) -> Diagnostic {
                 Some((message, hint)) => (message, Some(hint.trim_end().to_owned())),
                 None => (said, None),
             };
-            Diagnostic::new(path, text, span, message.trim_end().to_owned()).with_hint(hint)
+            let diagnostic = Diagnostic::new(path, text, span, message.trim_end().to_owned());
+            match hint
+                .as_deref()
+                .and_then(|hint| hint.strip_suffix(value::SECRET))
+            {
+                Some(hint) => diagnostic.without_line().with_hint(Some(hint.to_owned())),
+                None => diagnostic.with_hint(hint),
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::collect::{CollectSection, ImmutableSection, RetentionSection};
+use super::observe::{self, DebugSection, HealthSection, WebhookSection};
 use super::value;
+use crate::header::HeaderField;
 use crate::settings::{
     AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server, Upstream,
 };
@@ -30,6 +32,7 @@ pub(super) struct File {
     pub(super) auth: Option<Spanned<AuthSection>>,
     pub(super) registry: Option<RegistrySection>,
     pub(super) forward: Option<Spanned<ForwardSection>>,
+    pub(super) debug: Option<DebugSection>,
 }
 
 #[derive(Deserialize)]
@@ -213,9 +216,15 @@ pub(super) struct RegistrySection {
     pub(super) retention: Vec<Spanned<RetentionSection>>,
     #[serde(default)]
     pub(super) immutable: Vec<ImmutableSection>,
+    #[serde(default, deserialize_with = "observe::headers_of_answers")]
+    pub(super) headers: Vec<HeaderField>,
+    #[serde(default)]
+    pub(super) health: HealthSection,
+    #[serde(default)]
+    pub(super) webhook: Vec<Spanned<WebhookSection>>,
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 

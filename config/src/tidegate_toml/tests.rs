@@ -1,3 +1,5 @@
+mod observe;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -81,7 +83,14 @@ fn what_is_not_said_has_its_default() {
                 },
                 retention: vec![],
                 immutable: vec![],
+                headers: vec![],
+                health: Some(Health {
+                    interval: Duration::from_secs(10),
+                    threshold: 3,
+                }),
+                webhooks: vec![],
             }),
+            debug: None,
         }
     );
 }

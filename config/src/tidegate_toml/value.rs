@@ -233,3 +233,12 @@ fn one_of<'de, D: Deserializer<'de>, T: Copy>(
 pub(super) fn wrong<E: Error>(message: impl Display, hint: &str) -> E {
     E::custom(format_args!("{message}\nhint: {hint}"))
 }
+
+/// Ends the hint of an error in a value that may be a secret: the line is then
+/// not shown.
+pub(super) const SECRET: &str = "\u{0}";
+
+/// As [`wrong`], where the value may be a secret. The message does not show it.
+pub(super) fn wrong_secret<E: Error>(message: impl Display, hint: &str) -> E {
+    E::custom(format_args!("{message}\nhint: {hint}{SECRET}"))
+}
