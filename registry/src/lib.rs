@@ -17,6 +17,9 @@
 mod api;
 pub mod cli;
 pub mod collect;
+mod health;
+mod metrics;
+mod observers;
 pub mod oci;
 mod open;
 pub mod schema1;
@@ -27,4 +30,9 @@ pub mod store;
 #[doc(hidden)]
 pub use api::fuzzing;
 pub use api::{Api, Body, BoxError};
-pub use open::{OpenError, check, open, open_existing_store, open_store, open_with_store};
+pub use health::{CHECK_NAME, Health, HealthCheck};
+pub use metrics::{CollectionMetrics, Metrics};
+pub use observers::Observers;
+pub use open::{
+    OpenError, Opened, check, open, open_existing_store, open_observed, open_store, open_with_store,
+};

@@ -8,6 +8,9 @@ use rustix::fs::Access;
 use tidegate_failure::Explain;
 
 use crate::api::Api;
+use crate::health::{Health, HealthCheck};
+use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::schema1::{SigningKey, SigningKeyError};
 use crate::store::{Filesystem, Store};
 
@@ -33,6 +36,32 @@ pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
 pub fn open_with_store(
     settings: &tidegate_config::Registry,
 ) -> Result<(Api, Arc<Filesystem>), OpenError> {
+    let opened = open_observed(settings, None)?;
+    Ok((opened.api, opened.store))
+}
+
+/// A registry, and what has to go on beside it.
+pub struct Opened {
+    /// The registry.
+    pub api: Api,
+    /// Where it keeps everything.
+    pub store: Arc<Filesystem>,
+    /// What is known of the storage: nothing, unless `check` runs.
+    pub health: Health,
+    /// Looks at the storage, where the settings ask for that.
+    pub check: Option<HealthCheck>,
+}
+
+/// As [`open`], with those who look on: requests are counted, if there are
+/// metrics, and are refused while the storage does not work.
+///
+/// # Errors
+///
+/// As for [`open`].
+pub fn open_observed(
+    settings: &tidegate_config::Registry,
+    metrics: Option<Metrics>,
+) -> Result<Opened, OpenError> {
     let root = root(settings)?;
     let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
     let store = Arc::new(Filesystem::new(&root));
@@ -47,8 +76,27 @@ pub fn open_with_store(
                 .map_err(|source| OpenError::unusable(&directory, source.into()))?;
         }
     }
-    let api = Api::with_schema1(Arc::<Filesystem>::clone(&store), settings, schema1);
-    Ok((api, store))
+    if let Some(metrics) = &metrics {
+        metrics.watch_cache(store.cache_use());
+    }
+    let health = Health::default();
+    let observers = Observers {
+        metrics,
+        health: health.clone(),
+    };
+    let check = |check| HealthCheck::new(check, &root, settings.read_only, health.clone());
+    let check = settings.health.map(check);
+    Ok(Opened {
+        api: Api::observed(
+            Arc::<Filesystem>::clone(&store),
+            settings,
+            schema1,
+            observers,
+        ),
+        store,
+        health,
+        check,
+    })
 }
 
 /// Opens the store of a registry that is there already, and makes nothing.

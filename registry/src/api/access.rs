@@ -1,8 +1,9 @@
 //! Whether a request may do what it asks for: between the route, which says
 //! what that is, and the handler, which does it.
 
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::route::Route;
+use crate::health::Health;
 
 /// What is allowed to everybody.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +12,24 @@ pub(super) struct Policy {
     pub(super) delete: bool,
     /// Nothing may be changed.
     pub(super) read_only: bool,
+}
+
+/// Refuses a request that the storage could not serve. `/` is there to find out
+/// whether the process lives.
+pub(super) fn check_health(health: &Health, route: &Route) -> Result<(), ApiError> {
+    // A deletion makes room on a disk that is full.
+    let writes = matches!(
+        route,
+        Route::PutManifest(..)
+            | Route::StartUpload(_)
+            | Route::AppendUpload(..)
+            | Route::FinishUpload(..)
+    );
+    if *route != Route::Root && health.refuses(writes) {
+        return Err(ApiError::new(Code::Unavailable)
+            .detail("health check failed: please see /debug/health"));
+    }
+    Ok(())
 }
 
 /// Refuses a request that nobody may make.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 
+use crate::metrics::InFlight;
 use crate::store::ByteStream;
 
 /// The bytes of an answer, of which the number is known before the first.
@@ -20,6 +21,8 @@ use crate::store::ByteStream;
 pub struct Body {
     parts: Parts,
     left: u64,
+    /// Who counts what goes out, and when it has.
+    watch: Option<InFlight>,
 }
 
 #[derive(Default)]
@@ -49,6 +52,7 @@ impl Body {
         Self {
             parts: Parts::One(Part::Bytes(bytes)),
             left,
+            watch: None,
         }
     }
 
@@ -56,6 +60,7 @@ impl Body {
         Self {
             parts: Parts::One(Part::Stream(stream, length)),
             left: length,
+            watch: None,
         }
     }
 
@@ -65,7 +70,13 @@ impl Body {
         Self {
             parts: Parts::Many(parts),
             left,
+            watch: None,
         }
+    }
+
+    /// Has the request counted when this is dropped, with what has gone out.
+    pub(super) fn watch(&mut self, in_flight: InFlight) {
+        self.watch = Some(in_flight);
     }
 
     /// How many bytes are still to come.
@@ -125,6 +136,9 @@ impl http_body::Body for Body {
             };
             let bytes = ready!(part.poll(context)).inspect_err(|_| self.left = 0)?;
             self.left -= bytes.len() as u64;
+            if let Some(in_flight) = &mut self.watch {
+                in_flight.sent(bytes.len() as u64);
+            }
             if !bytes.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }

@@ -37,6 +37,7 @@ pub(super) enum Code {
     RangeInvalid,
     SizeInvalid,
     TagInvalid,
+    Unavailable,
     Unknown,
     Unsupported,
 }
@@ -109,6 +110,11 @@ impl Code {
                 "the length is not what it was said to be",
             ),
             Self::TagInvalid => ("TAG_INVALID", S::BAD_REQUEST, "the tag is invalid"),
+            Self::Unavailable => (
+                "UNAVAILABLE",
+                S::SERVICE_UNAVAILABLE,
+                "the registry cannot serve this at present",
+            ),
             Self::Unknown => (
                 "UNKNOWN",
                 S::INTERNAL_SERVER_ERROR,

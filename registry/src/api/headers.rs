@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use tidegate_config::HeaderField;
 
 use crate::oci::Digest;
 
@@ -21,6 +22,25 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 pub(super) fn value(text: impl ToString) -> HeaderValue {
     HeaderValue::try_from(text.to_string())
         .expect("names, digests and numbers hold visible ASCII only")
+}
+
+/// A header that the settings have every answer carry.
+pub(super) fn configured(field: &HeaderField) -> (HeaderName, HeaderValue) {
+    const CHECKED: &str = "the settings hold tokens and printable ASCII only";
+    (
+        field.name().parse().expect(CHECKED),
+        field.value().parse().expect(CHECKED),
+    )
+}
+
+/// Puts fields in the place of those that have the same names.
+pub(super) fn replace(headers: &mut HeaderMap, fields: &[(HeaderName, HeaderValue)]) {
+    for (name, _) in fields {
+        headers.remove(name);
+    }
+    for (name, value) in fields {
+        headers.append(name, value.clone());
+    }
 }
 
 /// The entity tag of immutable content: its digest in quotes.

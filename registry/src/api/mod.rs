@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -46,7 +46,9 @@ pub use self::body::Body;
 use self::error::ApiError;
 use self::origin::Origin;
 use self::query::Query;
-use self::route::{Route, route};
+use self::route::{Refusal, Route, route};
+use crate::metrics::{Handler, InFlight, Metrics, Received, UploadMetrics};
+use crate::observers::Observers;
 use crate::schema1::SigningKey;
 use crate::store::Store;
 
@@ -73,6 +75,9 @@ struct Shared {
     policy: Policy,
     /// What schema 1 manifests are signed with, if there are any.
     schema1: Option<SigningKey>,
+    /// What the settings add to every answer.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    observers: Observers,
 }
 
 /// What handlers know of a request, apart from its route and its body.
@@ -83,6 +88,7 @@ struct Call {
     query: Query,
     /// Whether nothing may be changed.
     read_only: bool,
+    shared: Arc<Shared>,
 }
 
 impl Call {
@@ -90,6 +96,11 @@ impl Call {
     /// what it is told then has to stay.
     fn is_relied_on(&self) -> bool {
         self.method == Method::HEAD && !self.read_only
+    }
+
+    /// Where uploads are counted, if anybody counts.
+    fn uploads(&self) -> Option<&UploadMetrics> {
+        self.shared.observers.metrics.as_ref().map(Metrics::uploads)
     }
 }
 
@@ -106,6 +117,16 @@ impl Api {
         settings: &tidegate_config::Registry,
         schema1: Option<SigningKey>,
     ) -> Self {
+        Self::observed(store, settings, schema1, Observers::default())
+    }
+
+    /// Does the same, and has somebody look on.
+    pub fn observed(
+        store: Arc<dyn Store>,
+        settings: &tidegate_config::Registry,
+        schema1: Option<SigningKey>,
+        observers: Observers,
+    ) -> Self {
         let policy = Policy {
             delete: settings.delete,
             read_only: settings.read_only,
@@ -115,11 +136,18 @@ impl Api {
                 store,
                 policy,
                 schema1,
+                headers: settings.headers.iter().map(headers::configured).collect(),
+                observers,
             }),
         }
     }
 
-    async fn answer(self, parts: http::request::Parts, body: RequestBody) -> Response {
+    async fn answer(
+        self,
+        parts: http::request::Parts,
+        routed: Result<Route, Refusal>,
+        body: RequestBody,
+    ) -> Response {
         let path = parts.uri.path().to_owned();
         let call = Call {
             origin: Origin::of(&parts.uri, &parts.headers),
@@ -127,13 +155,22 @@ impl Api {
             read_only: self.shared.policy.read_only,
             method: parts.method,
             headers: parts.headers,
+            shared: Arc::clone(&self.shared),
         };
-        let response = match route(&call.method, &path) {
+        let is_ours = match &routed {
+            Ok(route) => *route != Route::Root,
+            Err(refusal) => !matches!(refusal, Refusal::NoRoute | Refusal::Moved { .. }),
+        };
+        let response = match routed {
             Ok(route) => self.dispatch(&call, route, body).await,
             Err(refusal) => Err(ApiError::refused(refusal, &call.method, parts.uri.query())),
         };
         let response = response.unwrap_or_else(|error| error.into_response(&call.method, &path));
-        finish(response, &call.method, &path)
+        let mut response = finish(response, &call.method, &path);
+        if is_ours {
+            headers::replace(response.headers_mut(), &self.shared.headers);
+        }
+        response
     }
 
     async fn dispatch(
@@ -142,6 +179,7 @@ impl Api {
         route: Route,
         body: RequestBody,
     ) -> Result<Response, ApiError> {
+        access::check_health(&self.shared.observers.health, &route)?;
         access::check(self.shared.policy, &route)?;
         let store = &*self.shared.store;
         let schema1 = self.shared.schema1.as_ref();
@@ -166,7 +204,7 @@ impl Api {
             Route::UploadStatus(repo, id) => uploads::status(store, call, repo, *id).await,
             Route::AppendUpload(repo, id) => uploads::append(store, call, body, repo, *id).await,
             Route::FinishUpload(repo, id) => uploads::finish(store, call, body, repo, *id).await,
-            Route::CancelUpload(repo, id) => uploads::cancel(store, repo, *id).await,
+            Route::CancelUpload(repo, id) => uploads::cancel(store, call, repo, *id).await,
         }
     }
 }
@@ -186,9 +224,28 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let body = body.map_err(Into::into).boxed_unsync();
         let api = self.clone();
-        Box::pin(async move { Ok(api.answer(parts, body).await) })
+        let routed = route(&parts.method, parts.uri.path());
+        let Some(metrics) = &self.shared.observers.metrics else {
+            let body = body.map_err(Into::into).boxed_unsync();
+            return Box::pin(async move { Ok(api.answer(parts, routed, body).await) });
+        };
+        let handler = routed.as_ref().map_or(Handler::Other, Route::handler);
+        let mut in_flight = InFlight::begin(metrics, handler, &parts.method);
+        let mut received = Received::begin(metrics, handler);
+        let body = body
+            .map_frame(move |frame| {
+                received.received(frame.data_ref().map_or(0, |data| data.len() as u64));
+                frame
+            })
+            .map_err(Into::into)
+            .boxed_unsync();
+        Box::pin(async move {
+            let mut response = api.answer(parts, routed, body).await;
+            in_flight.answered(response.status());
+            response.body_mut().watch(in_flight);
+            Ok(response)
+        })
     }
 }
 

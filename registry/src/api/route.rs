@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use crate::metrics::Handler;
 use crate::oci::{Digest, DigestError, NameError, Reference, ReferenceError, RepoName};
 use crate::store::UploadId;
 
@@ -44,6 +45,28 @@ pub(crate) enum Route {
     FinishUpload(RepoName, UploadId),
     /// `DELETE /v2/<name>/blobs/uploads/<id>`
     CancelUpload(RepoName, UploadId),
+}
+
+impl Route {
+    /// What it is counted as.
+    pub(super) fn handler(&self) -> Handler {
+        match self {
+            Self::Root => Handler::Other,
+            Self::Base => Handler::Base,
+            Self::Catalog => Handler::Catalog,
+            Self::ListTags(_) => Handler::Tags,
+            Self::ListReferrers(..) => Handler::Referrers,
+            Self::GetManifest(..) | Self::PutManifest(..) | Self::DeleteManifest(..) => {
+                Handler::Manifest
+            }
+            Self::GetBlob(..) | Self::DeleteBlob(..) => Handler::Blob,
+            Self::StartUpload(_) => Handler::BlobUpload,
+            Self::UploadStatus(..)
+            | Self::AppendUpload(..)
+            | Self::FinishUpload(..)
+            | Self::CancelUpload(..) => Handler::BlobUploadChunk,
+        }
+    }
 }
 
 /// Why a request is not routed.

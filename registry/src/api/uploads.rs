@@ -2,11 +2,13 @@
 
 use http::StatusCode;
 use http::header::{CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 
 use super::body::Body;
 use super::error::{ApiError, Code};
 use super::{Call, RequestBody, Response, headers, range, receive};
+use crate::metrics::UploadMetrics;
 use crate::oci::{Algorithm, Digest, DigestError, RepoName};
 use crate::store::{Store, StoreError, Upload, UploadId};
 
@@ -38,6 +40,7 @@ pub(super) async fn start(
         return Err(unreadable_digest(DigestError::UnknownAlgorithm));
     }
     let upload = store.begin_upload(repo).await?;
+    count(call, |uploads| &uploads.started);
     let id = upload.id();
     let offset = upload.suspend().await?;
     Ok(in_progress(StatusCode::ACCEPTED, call, repo, id, offset))
@@ -85,16 +88,19 @@ pub(super) async fn finish(
     let digest = digest.parse().map_err(unreadable_digest)?;
     let upload = receive_into(store, call, body, repo, id).await?;
     upload.commit(&digest).await?;
+    count(call, |uploads| &uploads.finished);
     Ok(created(call, repo, &digest))
 }
 
 /// 204: the upload is gone.
 pub(super) async fn cancel(
     store: &dyn Store,
+    call: &Call,
     repo: &RepoName,
     id: UploadId,
 ) -> Result<Response, ApiError> {
     store.resume_upload(repo, id).await?.cancel().await?;
+    count(call, |uploads| &uploads.cancelled);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -128,10 +134,16 @@ async fn push(
     digest: &Digest,
 ) -> Result<Response, ApiError> {
     let mut upload = store.begin_upload(repo).await?;
+    count(call, |uploads| &uploads.started);
+    let _writing = call.uploads().map(UploadMetrics::writing);
     let length = receive::announced_length(&call.headers);
     match receive::into_upload(&mut *upload, body, length).await {
-        Ok(()) => upload.commit(digest).await?,
+        Ok(()) => {
+            upload.commit(digest).await?;
+            count(call, |uploads| &uploads.finished);
+        }
         Err(error) => {
+            count(call, |uploads| &uploads.cancelled);
             // The client does not know the upload: nobody would go on with it.
             given_up(upload.cancel().await);
             return Err(error);
@@ -171,6 +183,7 @@ async fn receive_into(
         let progress = progress(call, repo, id, upload.offset());
         return Err(ApiError::new(Code::RangeInvalid).headers(progress));
     }
+    let _writing = call.uploads().map(UploadMetrics::writing);
     match receive::into_upload(&mut *upload, body, ranged.or(announced)).await {
         Ok(()) => Ok(upload),
         Err(error) => {
@@ -178,6 +191,12 @@ async fn receive_into(
             given_up(upload.suspend().await);
             Err(error)
         }
+    }
+}
+
+fn count(call: &Call, counter: impl FnOnce(&UploadMetrics) -> &Counter) {
+    if let Some(uploads) = call.uploads() {
+        counter(uploads).inc();
     }
 }
 

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::oci::{Digest, RepoName, Tag};
 
 pub use error::{Missing, StoreError};
-pub use filesystem::Filesystem;
+pub use filesystem::{CacheUse, Filesystem};
 pub use maintain::{
     Content, Damage, Inventory, LayerEntry, Maintain, ManifestEntry, Part, ReferrerEntry, TagEntry,
     UploadEntry,

@@ -16,7 +16,7 @@ use tidegate_config::Registry as Settings;
 use tidegate_registry::oci::{Algorithm, Digest};
 use tidegate_registry::store::Memory;
 use tidegate_registry::store::memory::Bucket;
-use tidegate_registry::{Api, Body, open, open_store};
+use tidegate_registry::{Api, Body, HealthCheck, Metrics, open, open_observed, open_store};
 use tower_service::Service;
 
 use crate::Store;
@@ -68,12 +68,34 @@ impl Registry {
         }
     }
 
-    /// A file of the registry on disk.
-    pub(crate) fn file(&self, path: &str) -> PathBuf {
+    /// The same data, opened anew with other settings, and with somebody who
+    /// counts and looks at the storage. On a disk.
+    pub(crate) fn observed(
+        self,
+        metrics: &Metrics,
+        change: impl FnOnce(&mut Settings),
+    ) -> (Self, HealthCheck) {
+        let mut settings = Settings::new(self.root());
+        change(&mut settings);
+        let opened = open_observed(&settings, Some(metrics.clone())).unwrap();
+        let registry = Self {
+            place: self.place,
+            api: opened.api,
+        };
+        (registry, opened.check.expect("it is on by default"))
+    }
+
+    /// The directory that the settings name.
+    pub(crate) fn root(&self) -> &Path {
         match &self.place {
-            Place::Disk(directory) => directory.path().join("docker/registry/v2").join(path),
+            Place::Disk(directory) => directory.path(),
             Place::Memory(_) => panic!("a test that looks at files needs Registry::on_disk"),
         }
+    }
+
+    /// A file of the registry on disk.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.root().join("docker/registry/v2").join(path)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -22,6 +22,7 @@ macro_rules! tests_on {
         mod harness;
         mod manifests;
         mod matrix;
+        mod observers;
         mod referrers;
         mod schema1;
         mod tags;

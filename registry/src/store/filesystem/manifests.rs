@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fs_err as fs;
 use moka::future::Cache;
+use prometheus_client::metrics::counter::Counter;
 
 use super::Shared;
 use super::disk;
@@ -36,6 +37,15 @@ pub(super) fn new_cache() -> Cache<Digest, StoredManifest> {
         .build()
 }
 
+/// How often a cache had what it was asked for. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct CacheUse {
+    /// It had it.
+    pub hits: Counter,
+    /// It had to be read.
+    pub misses: Counter,
+}
+
 /// Reads a manifest that the repository has.
 pub(super) async fn read(
     shared: &Shared,
@@ -49,8 +59,10 @@ pub(super) async fn read(
         .revision_link(repo, &content.ok_or_else(missing)?);
     let content = links::read(&link).await?.ok_or_else(missing)?;
     if let Some(manifest) = shared.manifests.get(&content).await {
+        shared.cache_use.hits.inc();
         return Ok(manifest);
     }
+    shared.cache_use.misses.inc();
     let path = shared.layout.blob_data(&content);
     let read = blocking(move || match fs::read(&path) {
         Err(error) if is_absent(&error) => Ok(None),

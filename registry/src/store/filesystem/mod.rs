@@ -49,6 +49,7 @@ use self::layout::Layout;
 use self::leases::Leases;
 use self::listing::Listings;
 use self::locks::RepoLocks;
+pub use self::manifests::CacheUse;
 use self::pool::blocking;
 use self::walk::Witnesses;
 use super::{Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId};
@@ -70,6 +71,8 @@ struct Shared {
     leases: Leases,
     locks: RepoLocks,
     manifests: Cache<Digest, StoredManifest>,
+    /// How often `manifests` had what was asked for.
+    cache_use: CacheUse,
     listings: Listings,
     witnesses: Witnesses,
     frames: Arc<Pool>,
@@ -86,6 +89,7 @@ impl Filesystem {
                 leases: Leases::default(),
                 locks: RepoLocks::new(),
                 manifests: manifests::new_cache(),
+                cache_use: CacheUse::default(),
                 listings: Listings::new(),
                 witnesses: walk::new_witnesses(),
                 frames: Arc::default(),
@@ -109,6 +113,11 @@ impl Filesystem {
             directories.ensure(directory)?;
         }
         Ok(made)
+    }
+
+    /// How often manifests were in memory that were asked for.
+    pub fn cache_use(&self) -> &CacheUse {
+        &self.shared.cache_use
     }
 
     async fn blocking<T: Send + 'static>(

@@ -1,0 +1,294 @@
+//! Whether the storage works, seen from time to time.
+//!
+//! A look writes a small file beside the registry's data, syncs it and removes
+//! it; in a read-only registry it reads the directory. After a number of
+//! failures in a row requests are answered 503, until a look succeeds again.
+//!
+//! A disk that is full, or that was mounted anew for reading only, still serves
+//! what it holds: then requests that write are refused, and others are not, so
+//! that images can be pulled, and deleted to make room.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fs_err::{self as fs, OpenOptions};
+use tokio::task::JoinHandle;
+use tokio::time::{self, MissedTickBehavior};
+use uuid::Uuid;
+
+/// What distribution calls the check of a registry on a file system.
+pub const CHECK_NAME: &str = "storagedriver_filesystem";
+
+/// What is known of the storage. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// A [`Level`], read with each request.
+    level: AtomicU8,
+    trouble: Mutex<Option<String>>,
+}
+
+/// How much the storage can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Level {
+    Everything,
+    Reading,
+    Nothing,
+}
+
+impl Health {
+    /// What has been the matter for so long that requests are refused.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    /// Whether a request is to be refused that writes, or one that does not.
+    pub(crate) fn refuses(&self, writes: bool) -> bool {
+        let level = self.shared.level.load(Ordering::Relaxed);
+        level == Level::Nothing as u8 || (writes && level == Level::Reading as u8)
+    }
+
+    fn set(&self, level: Level, trouble: Option<String>) {
+        *self.lock() = trouble;
+        self.shared.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        // Whoever holds it replaces the whole value.
+        self.shared
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at the storage from time to time.
+#[derive(Debug)]
+pub struct HealthCheck {
+    settings: tidegate_config::Health,
+    probe: Probe,
+    health: Health,
+    failures: u32,
+    /// A look that has not come back: another would not either.
+    pending: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl HealthCheck {
+    pub(crate) fn new(
+        settings: tidegate_config::Health,
+        root: &Path,
+        read_only: bool,
+        health: Health,
+    ) -> Self {
+        Self {
+            settings,
+            probe: Probe {
+                root: root.to_owned(),
+                read_only,
+            },
+            health,
+            failures: 0,
+            pending: None,
+        }
+    }
+
+    /// Looks again and again, until the future is dropped.
+    pub async fn run(mut self) {
+        let mut ticks = time::interval(self.settings.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick comes at once, and the storage was just opened.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let seen = self.look().await;
+            self.take(seen);
+        }
+    }
+
+    async fn look(&mut self) -> io::Result<()> {
+        let probe = self.probe.clone();
+        let look = self
+            .pending
+            .get_or_insert_with(|| tokio::task::spawn_blocking(move || probe.look()));
+        let Ok(seen) = time::timeout(self.settings.interval, look).await else {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!(
+                    "{} has not answered for {:?}",
+                    self.probe.root.display(),
+                    self.settings.interval
+                ),
+            ));
+        };
+        self.pending = None;
+        seen.map_err(io::Error::other)?
+    }
+
+    fn take(&mut self, seen: io::Result<()>) {
+        let threshold = self.settings.threshold;
+        let Err(error) = seen else {
+            self.health.set(Level::Everything, None);
+            if self.failures >= threshold {
+                tracing::info!(
+                    storage = %self.probe.root.display(),
+                    "the storage works again"
+                );
+            }
+            self.failures = 0;
+            return;
+        };
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < threshold {
+            tracing::warn!(
+                error = %error,
+                failures = self.failures,
+                "the storage did not work when it was tried"
+            );
+            return;
+        }
+        let level = level_after(&error);
+        self.health.set(level, Some(error.to_string()));
+        if self.failures == threshold {
+            let refused = match level {
+                Level::Reading => "what would write",
+                Level::Everything | Level::Nothing => "everything",
+            };
+            tracing::error!(
+                error = %error,
+                failures = self.failures,
+                refused,
+                "the storage does not work: requests are answered 503"
+            );
+        }
+    }
+}
+
+/// What can still be done after a failure.
+fn level_after(error: &io::Error) -> Level {
+    match error.kind() {
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::ReadOnlyFilesystem => Level::Reading,
+        _ => Level::Nothing,
+    }
+}
+
+/// One look.
+#[derive(Debug, Clone)]
+struct Probe {
+    root: PathBuf,
+    read_only: bool,
+}
+
+impl Probe {
+    fn look(&self) -> io::Result<()> {
+        if self.read_only {
+            return fs::read_dir(&self.root)?
+                .next()
+                .map_or(Ok(()), |entry| entry.map(drop));
+        }
+        // A name of its own: other processes look at the same directory.
+        let path = self.root.join(format!(".health-{}", Uuid::new_v4()));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        let written = io::Write::write_all(&mut file, b"tidegate\n").and_then(|()| file.sync_all());
+        let removed = fs::remove_file(&path);
+        written.and(removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn check(root: &Path, read_only: bool) -> (HealthCheck, Health) {
+        let health = Health::default();
+        let settings = tidegate_config::Health {
+            interval: Duration::from_secs(10),
+            threshold: 2,
+        };
+        let check = HealthCheck::new(settings, root, read_only, health.clone());
+        (check, health)
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_works_is_left_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        for read_only in [false, true] {
+            let (mut check, health) = check(root.path(), read_only);
+            let seen = check.look().await;
+            check.take(seen);
+            assert_eq!(health.trouble(), None);
+            assert!(!health.refuses(true) && !health.refuses(false));
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn requests_are_refused_after_some_failures_and_until_one_success() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("root");
+        for read_only in [false, true] {
+            let (mut check, health) = check(&root, read_only);
+            let seen = check.look().await;
+            check.take(seen);
+            assert!(!health.refuses(true));
+            let seen = check.look().await;
+            check.take(seen);
+            assert!(health.refuses(true) && health.refuses(false));
+            let trouble = health.trouble().unwrap();
+            assert!(trouble.contains(root.to_str().unwrap()), "{trouble}");
+
+            fs::create_dir(&root).unwrap();
+            let seen = check.look().await;
+            check.take(seen);
+            assert!(!health.refuses(true) && !health.refuses(false));
+            assert_eq!(health.trouble(), None);
+            fs::remove_dir(&root).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_full_disk_refuses_what_writes() {
+        let (mut check, health) = check(Path::new("/nowhere"), false);
+        for kind in [
+            io::ErrorKind::StorageFull,
+            io::ErrorKind::QuotaExceeded,
+            io::ErrorKind::ReadOnlyFilesystem,
+        ] {
+            check.take(Err(kind.into()));
+            check.take(Err(kind.into()));
+            assert!(health.refuses(true) && !health.refuses(false), "{kind}");
+            assert!(health.trouble().is_some());
+            // And if it gets worse, so does the answer.
+            check.take(Err(io::ErrorKind::NotADirectory.into()));
+            assert!(health.refuses(false));
+            check.take(Ok(()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_that_does_not_answer_has_failed_and_is_not_asked_twice() {
+        let (mut check, health) = check(Path::new("/nowhere"), false);
+        check.pending = Some(tokio::spawn(std::future::pending()));
+        for _ in 0..2 {
+            let seen = check.look().await;
+            assert_eq!(seen.as_ref().unwrap_err().kind(), io::ErrorKind::TimedOut);
+            check.take(seen);
+        }
+        assert!(health.refuses(false));
+        assert!(check.pending.is_some());
+    }
+}
