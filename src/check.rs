@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tidegate_auth::Verifier;
-use tidegate_config::{Backend, Settings, Upstream};
+use tidegate_config::{Backend, Registry, Settings, Upstream};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, PreparedFront};
 
@@ -94,5 +94,30 @@ fn report(settings: &Settings) -> String {
             Upstream::Unix(path) => writeln!(text, "forward      unix:{}", path.display()),
         },
     };
+    if let Backend::Registry(registry) = &settings.backend {
+        report_observers(&mut text, registry);
+    }
+    if let Some(debug) = &settings.debug {
+        let metrics = if debug.metrics { " and /metrics" } else { "" };
+        let _ = writeln!(
+            text,
+            "debug        http://{} with /debug/health{metrics}",
+            debug.address
+        );
+    }
     text
+}
+
+fn report_observers(text: &mut String, registry: &Registry) {
+    let _ = match &registry.health {
+        Some(health) => writeln!(
+            text,
+            "health       looked at every {:?}; 503 after {} failures",
+            health.interval, health.threshold
+        ),
+        None => writeln!(text, "health       not looked at"),
+    };
+    for field in &registry.headers {
+        let _ = writeln!(text, "header       {}: {}", field.name(), field.value());
+    }
 }

@@ -5,6 +5,7 @@
 
 mod backend;
 mod check;
+mod debug;
 mod doctor;
 mod htpasswd;
 mod logging;

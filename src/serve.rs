@@ -10,11 +10,14 @@ use tidegate_auth::Verifier;
 use tidegate_config::{Backend, Protocol, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
+use tidegate_registry::{Health, Metrics};
 use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::backend::InProcess;
+use crate::debug::{Debug, Shown};
 use crate::logging;
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
@@ -84,9 +87,25 @@ async fn serve_until_signal(
         .map(Verifier::open)
         .transpose()?
         .map(Arc::new);
+    let debug = match &settings.debug {
+        Some(debug) => Some(Debug::bind(debug).await?),
+        None => None,
+    };
+    let metrics = settings
+        .debug
+        .filter(|debug| debug.metrics)
+        .map(|_| Metrics::new());
+    // What goes on beside serving, and ends with it.
+    let mut beside = JoinSet::new();
+    let mut health = Health::default();
     let destination = match &settings.backend {
         Backend::Registry(registry) => {
-            Destination::InProcess(Arc::new(InProcess(tidegate_registry::open(registry)?)))
+            let opened = tidegate_registry::open_observed(registry, metrics.clone())?;
+            health = opened.health;
+            if let Some(check) = opened.check {
+                beside.spawn(check.run());
+            }
+            Destination::InProcess(Arc::new(InProcess(opened.api)))
         }
         Backend::Forward(forward) => Destination::Forward(forward.clone()),
     };
@@ -106,9 +125,15 @@ async fn serve_until_signal(
         renewal,
     })?);
     announce(&front.addresses());
+    if let Some(debug) = debug {
+        let address = debug.address();
+        info!("debug listener on http://{address}");
+        beside.spawn(debug.serve(Shown { health, metrics }));
+    }
 
     let drained = front.serve(stop.received()).await;
     reloading.abort();
+    beside.shutdown().await;
     match drained.cut {
         0 => info!("stopped: every request was answered"),
         cut => warn!(
