@@ -24,6 +24,7 @@ pub(super) enum Code {
     BlobUnknown,
     BlobUploadInvalid,
     BlobUploadUnknown,
+    Denied,
     DigestInvalid,
     ManifestBlobUnknown,
     ManifestInvalid,
@@ -62,6 +63,7 @@ impl Code {
                 S::NOT_FOUND,
                 "the repository has no such upload",
             ),
+            Self::Denied => ("DENIED", S::FORBIDDEN, "the operation is not allowed"),
             Self::DigestInvalid => (
                 "DIGEST_INVALID",
                 S::BAD_REQUEST,

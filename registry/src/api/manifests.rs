@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, LOCATION, VARY};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
 use super::body::Body;
@@ -60,6 +60,9 @@ pub(super) async fn get(
         response.headers_mut().insert(CONTENT_TYPE, media_type);
         response
     };
+    if let (Reference::Tag(tag), &Method::GET) = (reference, &call.method) {
+        call.shared.pulls.note(store, repo, tag).await;
+    }
     let headers = response.headers_mut();
     headers.insert(headers::CONTENT_DIGEST, headers::value(served.digest));
     headers.insert(ETAG, headers::etag(&served.digest));
@@ -90,7 +93,8 @@ impl Served {
 
 /// 201, or 400 with what is wrong: `MANIFEST_INVALID`, `DIGEST_INVALID`,
 /// `TAG_INVALID`, one `MANIFEST_BLOB_UNKNOWN` for each thing that is missing,
-/// `MANIFEST_UNVERIFIED`; 413 for more than 4 MiB.
+/// `MANIFEST_UNVERIFIED`; 409 `DENIED` for a tag that is immutable and points
+/// elsewhere; 413 for more than 4 MiB.
 pub(super) async fn put(
     store: &dyn Store,
     schema1: Option<&SigningKey>,
@@ -132,6 +136,9 @@ pub(super) async fn put(
             .cloned()
             .collect::<Vec<_>>(),
     );
+    let immutable = &call.shared.immutable;
+    let _held = immutable.hold(repo).await;
+    immutable.check_put(store, repo, &tags, &digest).await?;
     store
         .put_manifest(
             repo,
@@ -162,12 +169,16 @@ pub(super) async fn put(
 }
 
 /// 202: by digest, the manifest and all its tags are gone; by tag, the tag.
-/// 404 `MANIFEST_UNKNOWN`.
+/// 404 `MANIFEST_UNKNOWN`, 409 `DENIED` for a tag that is immutable.
 pub(super) async fn delete(
     store: &dyn Store,
+    call: &Call,
     repo: &RepoName,
     reference: &Reference,
 ) -> Result<Response, ApiError> {
+    let immutable = &call.shared.immutable;
+    let _held = immutable.hold(repo).await;
+    immutable.check_delete(store, repo, reference).await?;
     match reference {
         Reference::Tag(tag) => store.delete_tag(repo, tag).await?,
         Reference::Digest(digest) => store.delete_manifest(repo, digest).await?,

@@ -16,9 +16,11 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod headers;
+mod immutable;
 mod manifests;
 mod multipart;
 mod origin;
+mod pulls;
 mod query;
 mod range;
 mod receive;
@@ -44,7 +46,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use self::access::Policy;
 pub use self::body::Body;
 use self::error::ApiError;
+use self::immutable::Immutable;
 use self::origin::Origin;
+use self::pulls::Pulls;
 use self::query::Query;
 use self::route::{Refusal, Route, route};
 use crate::metrics::{Handler, InFlight, Metrics, Received, UploadMetrics};
@@ -77,6 +81,8 @@ struct Shared {
     schema1: Option<SigningKey>,
     /// What the settings add to every answer.
     headers: Vec<(HeaderName, HeaderValue)>,
+    immutable: Immutable,
+    pulls: Pulls,
     observers: Observers,
 }
 
@@ -137,6 +143,8 @@ impl Api {
                 policy,
                 schema1,
                 headers: settings.headers.iter().map(headers::configured).collect(),
+                immutable: Immutable::new(&settings.immutable),
+                pulls: Pulls::new(&settings.retention),
                 observers,
             }),
         }
@@ -196,7 +204,7 @@ impl Api {
                 manifests::put(store, schema1, call, body, repo, reference.clone()).await
             }
             Route::DeleteManifest(repo, reference) => {
-                manifests::delete(store, repo, reference).await
+                manifests::delete(store, call, repo, reference).await
             }
             Route::GetBlob(repo, digest) => blobs::get(store, schema1, call, repo, digest).await,
             Route::DeleteBlob(repo, digest) => blobs::delete(store, repo, digest).await,

@@ -20,6 +20,7 @@ macro_rules! tests_on {
         mod blobs;
         mod catalog;
         mod harness;
+        mod immutable;
         mod manifests;
         mod matrix;
         mod observers;
