@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use self::calls::Calls;
-pub use self::calls::Fault;
+pub use self::calls::{Fault, Gate};
 pub(super) use self::listing::{List, Listed};
 use self::multipart::Multipart;
 pub(super) use self::multipart::{MultipartId, Part, PartNumber};
@@ -197,7 +197,13 @@ impl Bucket {
         self.calls.fail_from(nth);
     }
 
-    /// Lets no call fail any more.
+    /// Lets one call of this client wait before it works: the `nth` from now,
+    /// counted from 0.
+    pub fn hold_call(&self, nth: u64) -> Arc<Gate> {
+        self.calls.hold_call(nth)
+    }
+
+    /// Lets no call fail any more, and none wait that has not begun.
     pub fn heal(&self) {
         self.calls.heal();
     }
@@ -210,6 +216,16 @@ impl Bucket {
     /// All keys, in order. No call: for tests that look at what is kept.
     pub fn keys(&self) -> Vec<String> {
         self.lock().objects.keys().cloned().collect()
+    }
+
+    /// All objects at one moment. No call.
+    #[cfg(test)]
+    pub(super) fn snapshot(&self) -> BTreeMap<String, Bytes> {
+        let contents = self.lock();
+        let objects = contents.objects.iter();
+        objects
+            .map(|(key, object)| (key.clone(), object.bytes.clone()))
+            .collect()
     }
 
     /// How many multipart uploads are neither completed nor aborted. No call.
@@ -298,7 +314,7 @@ impl Bucket {
         work: impl FnOnce(&mut Contents, &BucketOptions) -> Result<T, BucketError>,
     ) -> Result<T, BucketError> {
         let call = self.calls.begin();
-        call.travel().await;
+        call.set_out().await;
         call.arrive(Fault::Refused)?;
         let result = work(&mut self.lock(), &self.service.options);
         call.travel().await;

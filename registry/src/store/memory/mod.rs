@@ -55,7 +55,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::bucket::{Bucket, BucketOptions, Fault};
+pub use self::bucket::{Bucket, BucketOptions, Fault, Gate};
 use self::closing::Closing;
 use self::session::Session;
 use self::writer::BucketUpload;

@@ -1,6 +1,12 @@
 //! The contract on an object store, and what only an object store can show:
 //! several replicas, lost answers, and processes that die between two calls.
 
+mod crashes;
+mod interleaved;
+mod leases;
+mod races;
+mod world;
+
 use std::time::Duration;
 
 use super::*;

@@ -1,7 +1,9 @@
 //! How long a call is on its way, and whether it arrives.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use super::BucketError;
 
@@ -12,6 +14,30 @@ pub enum Fault {
     Refused,
     /// It is done, and the caller is not told.
     AnswerLost,
+}
+
+/// Where a call waits until it is let go.
+#[derive(Debug, Default)]
+pub struct Gate {
+    reached: Notify,
+    opened: Notify,
+}
+
+impl Gate {
+    /// Waits until the call is there.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets the call go.
+    pub fn open(&self) {
+        self.opened.notify_one();
+    }
+
+    async fn pass(&self) {
+        self.reached.notify_one();
+        self.opened.notified().await;
+    }
 }
 
 /// The calls of one client.
@@ -28,6 +54,7 @@ pub(super) struct Calls {
 struct Plan {
     one: Option<(u64, Fault)>,
     from: Option<u64>,
+    held: Option<(u64, Arc<Gate>)>,
 }
 
 /// One call.
@@ -35,6 +62,7 @@ struct Plan {
 pub(super) struct Call {
     fault: Option<Fault>,
     yields: u64,
+    gate: Option<Arc<Gate>>,
 }
 
 impl Calls {
@@ -59,6 +87,12 @@ impl Calls {
         self.plan().from = Some(self.made() + nth);
     }
 
+    pub(super) fn hold_call(&self, nth: u64) -> Arc<Gate> {
+        let gate = Arc::<Gate>::default();
+        self.plan().held = Some((self.made() + nth, Arc::clone(&gate)));
+        gate
+    }
+
     pub(super) fn heal(&self) {
         *self.plan() = Plan::default();
     }
@@ -73,8 +107,10 @@ impl Calls {
                 .filter(|(at, _)| *at == number)
                 .map(|(_, fault)| fault)
         };
+        let held = plan.held.as_ref().filter(|(at, _)| *at == number);
         Call {
             fault,
+            gate: held.map(|(_, gate)| Arc::clone(gate)),
             yields: scattered(self.seed ^ number) % (self.yields + 1),
         }
     }
@@ -86,6 +122,14 @@ impl Calls {
 }
 
 impl Call {
+    /// Sets out, and waits at its gate if it has one.
+    pub(super) async fn set_out(&self) {
+        if let Some(gate) = &self.gate {
+            gate.pass().await;
+        }
+        self.travel().await;
+    }
+
     /// Lets others go first.
     pub(super) async fn travel(&self) {
         for _ in 0..self.yields {
