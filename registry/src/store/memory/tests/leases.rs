@@ -9,7 +9,7 @@ use super::world::{World, write};
 use crate::oci::Algorithm;
 use crate::store::{Maintain, Missing, Store, StoreError};
 
-const BATCH: [u8; 600_000] = [1; 600_000];
+static BATCH: [u8; 600_000] = [1; 600_000];
 
 #[tokio::test]
 async fn a_writer_that_died_keeps_others_away_until_its_lease_ends() {
