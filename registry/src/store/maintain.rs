@@ -17,7 +17,8 @@ use crate::oci::{Digest, RepoName, Tag};
 /// step with the removal: a claim (see [`Store`]) comes either before, and the
 /// thing stays, or after, and is told that it is not there. This holds between
 /// processes that share the store. A file system does it with a lock on the
-/// file, an object store with a conditional delete.
+/// file, an object store with a conditional delete of a record that every claim
+/// writes anew, since the same bytes would have the same ETag.
 ///
 /// **Order.** Content may be expired when no repository refers to it any more.
 /// What refers to it is expired first, and the caller looks at the whole store

@@ -178,7 +178,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<RepoName>, StoreError>;
 }
 
-/// A blob that can be read, also after it was deleted in the meantime.
+/// A blob that can be read, also after it was deleted in the meantime. Where
+/// nothing can be held open, as on an object store, that is so for as long as
+/// [`Maintain`] does not remove the content; after that, an error comes.
 pub trait Blob: Send + Sync {
     /// Its length in bytes.
     fn size(&self) -> u64;
@@ -196,7 +198,8 @@ pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
 ///
 /// When it is dropped, the upload goes on to exist: all that was written and
 /// perhaps has not reached the disk follows in the background, and a
-/// [`Store::resume_upload`] right after waits for that. After an error from
+/// [`Store::resume_upload`] right after waits for that; in another process it
+/// may be told [`StoreError::UploadBusy`] until then. After an error from
 /// [`Upload::write`] the value is of no use any more; what was kept is found
 /// by resuming.
 #[async_trait]

@@ -8,16 +8,18 @@ use std::fmt::Display;
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::bucket::Bucket;
 use super::closing::Closing;
 use super::commit;
 use super::detached;
-use super::session::Session;
+use super::session::{LEASE, Session};
 use crate::oci::Digest;
 use crate::store::{StoreError, Upload, UploadId};
 
@@ -30,10 +32,14 @@ const BATCH_PIECES: usize = 128;
 /// An upload with the right to write to it.
 pub(super) struct BucketUpload {
     id: UploadId,
+    bucket: Bucket,
     closing: Arc<Closing>,
     place: Place,
     batch: Vec<Bytes>,
     batch_bytes: usize,
+    /// When the batch is handed over, however little has come: with it the
+    /// lease is renewed.
+    due: SystemTime,
     offset: u64,
 }
 
@@ -49,7 +55,9 @@ impl BucketUpload {
     pub(super) fn new(closing: Arc<Closing>, session: Session) -> Self {
         Self {
             id: session.id,
+            bucket: session.bucket.clone(),
             closing,
+            due: session.bucket.now() + LEASE / 2,
             offset: session.offset(),
             place: Place::Here(Box::new(session)),
             batch: Vec::new(),
@@ -62,6 +70,7 @@ impl BucketUpload {
         self.settle().await?;
         let mut session = self.session()?;
         let batch = self.take_batch();
+        self.due = self.bucket.now() + LEASE / 2;
         self.place = Place::InTask(tokio::spawn(async move {
             let result = session.append(batch).await;
             (session, result)
@@ -146,7 +155,8 @@ impl Upload for BucketUpload {
         self.batch_bytes += data.len();
         self.offset += data.len() as u64;
         self.batch.push(data);
-        if self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_PIECES {
+        let is_full = self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_PIECES;
+        if is_full || self.bucket.now() >= self.due {
             self.hand_over().await?;
         }
         Ok(())

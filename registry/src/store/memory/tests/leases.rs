@@ -105,19 +105,18 @@ async fn a_slow_writer_goes_on_if_nobody_took_over() {
 #[tokio::test]
 async fn a_lease_is_renewed_while_bytes_come() {
     let world = World::new(1, 0);
-    let other = world.replica();
-    let mut upload = world.store.begin_upload(&world.repo).await.unwrap();
+    let (other, repo) = (world.replica(), &world.repo);
+    let mut upload = world.store.begin_upload(repo).await.unwrap();
     let id = upload.id();
-    for _ in 0..6 {
-        // As many pieces as make two batches: the second is handed over when
-        // the first has been kept.
-        for _ in 0..256 {
-            upload.write(Bytes::from_static(b"x")).await.unwrap();
-        }
+    for sent in 1..8 {
         world.bucket.advance(LEASE * 2 / 3);
-        let taken = other.resume_upload(&world.repo, id).await;
+        upload.write(Bytes::from_static(b"x")).await.unwrap();
+        while other.upload_offset(repo, id).await.unwrap() < sent {
+            tokio::task::yield_now().await;
+        }
+        let taken = other.resume_upload(repo, id).await;
         assert!(matches!(taken, Err(StoreError::UploadBusy(_))));
-        let expired = other.expire_upload(&world.repo, id, world.tomorrow()).await;
+        let expired = other.expire_upload(repo, id, world.tomorrow()).await;
         assert!(!expired.unwrap());
     }
 }
