@@ -42,6 +42,8 @@ enum Mode {
     NoDelete,
     /// `registry.read_only = true`
     ReadOnly,
+    /// Every tag in `[[registry.immutable]]`
+    Immutable,
 }
 
 /// A registry in which there is one of everything.
@@ -93,6 +95,12 @@ impl Fixture {
             Mode::ReadOnly => fixture
                 .registry
                 .reopened(|settings| settings.read_only = true),
+            Mode::Immutable => fixture.registry.reopened(|settings| {
+                settings.immutable = vec![tidegate_config::ImmutableRule {
+                    repositories: "**".parse().unwrap(),
+                    tags: "*".parse().unwrap(),
+                }];
+            }),
         };
         fixture
     }

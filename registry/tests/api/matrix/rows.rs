@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::Mode::{NoDelete, ReadOnly, Usual};
+use super::Mode::{Immutable, NoDelete, ReadOnly, Usual};
 use super::{Row, put};
 use super::super::harness::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, put_manifest, request};
 
@@ -449,6 +449,19 @@ pub(super) fn rows() -> Vec<Row> {
             headers: &[("allow", "GET, HEAD")],
         },
         Row {
+            request: "PUT /v2/<name>/manifests/<reference>",
+            wrong: "another manifest for a tag that stays",
+            mode: Immutable,
+            make: |f| {
+                let other = br#"{"schemaVersion":2,"manifests":[]}"#;
+                put_manifest("app", &f.fill("v1"), OCI_INDEX, other)
+            },
+            status: 409,
+            code: "DENIED",
+            detail: r#"{"tag":"v1","problem":"the tag is immutable"}"#,
+            headers: &[],
+        },
+        Row {
             request: "DELETE /v2/<name>/manifests/<reference>",
             wrong: "no such tag",
             mode: Usual,
@@ -476,6 +489,26 @@ pub(super) fn rows() -> Vec<Row> {
             status: 404,
             code: "MANIFEST_UNKNOWN",
             detail: r#"{"tag": "v1"}"#,
+            headers: &[],
+        },
+        Row {
+            request: "DELETE /v2/<name>/manifests/<reference>",
+            wrong: "a tag that stays",
+            mode: Immutable,
+            make: |f| request(Method::DELETE, &f.fill("/v2/app/manifests/v1")),
+            status: 409,
+            code: "DENIED",
+            detail: r#"{"tag":"v1","problem":"the tag is immutable"}"#,
+            headers: &[],
+        },
+        Row {
+            request: "DELETE /v2/<name>/manifests/<reference>",
+            wrong: "the manifest of a tag that stays",
+            mode: Immutable,
+            make: |f| request(Method::DELETE, &f.fill("/v2/app/manifests/<manifest>")),
+            status: 409,
+            code: "DENIED",
+            detail: r#"{"tag":"v1","problem":"the tag is immutable"}"#,
             headers: &[],
         },
         Row {

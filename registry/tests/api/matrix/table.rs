@@ -52,6 +52,7 @@ fn line(row: &Row) -> String {
         Mode::Usual => "",
         Mode::NoDelete => " (deletion off)",
         Mode::ReadOnly => " (read-only)",
+        Mode::Immutable => " (immutable)",
     };
     let headers: Vec<String> = row
         .headers
