@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tidegate_auth::Verifier;
@@ -95,6 +96,7 @@ fn report(settings: &Settings) -> String {
         },
     };
     if let Backend::Registry(registry) = &settings.backend {
+        report_collection(&mut text, registry);
         report_observers(&mut text, registry);
     }
     if let Some(debug) = &settings.debug {
@@ -106,6 +108,58 @@ fn report(settings: &Settings) -> String {
         );
     }
     text
+}
+
+/// What is removed, and when.
+fn report_collection(text: &mut String, registry: &Registry) {
+    let collect = &registry.collect;
+    let time = |time: Duration| humantime::format_duration(time).to_string();
+    let _ = match collect.every.filter(|_| !registry.read_only) {
+        Some(every) => writeln!(
+            text,
+            "collection   every {}: what nobody has used for {}{}{}",
+            time(every),
+            time(collect.grace),
+            if collect.delete_untagged {
+                ", with manifests without a tag"
+            } else {
+                ""
+            },
+            match collect.uploads_after {
+                Some(after) => format!("; uploads after {}", time(after)),
+                None => String::new(),
+            }
+        ),
+        None => writeln!(text, "collection   none by itself"),
+    };
+    for rule in &registry.retention {
+        let mut keeps = Vec::new();
+        keeps.extend(rule.keep_newest.map(|n| format!("the {n} newest")));
+        keeps.extend(
+            rule.keep_pushed_within
+                .map(|t| format!("pushed within {}", time(t))),
+        );
+        keeps.extend(
+            rule.keep_pulled_within
+                .map(|t| format!("pulled within {}", time(t))),
+        );
+        keeps.extend(rule.keep_tags.as_ref().map(|tags| format!("named {tags}")));
+        let _ = writeln!(
+            text,
+            "tags kept    in {}: {}",
+            rule.repositories,
+            keeps.join(", or ")
+        );
+    }
+    if !registry.retention.is_empty() && !collect.delete_untagged {
+        let _ = writeln!(
+            text,
+            "             their manifests stay: registry.collect.delete_untagged is off"
+        );
+    }
+    for rule in &registry.immutable {
+        let _ = writeln!(text, "immutable    {} in {}", rule.tags, rule.repositories);
+    }
 }
 
 fn report_observers(text: &mut String, registry: &Registry) {

@@ -5,6 +5,7 @@
 
 mod backend;
 mod check;
+mod collect;
 mod debug;
 mod doctor;
 mod htpasswd;

@@ -18,9 +18,9 @@ use tracing::{info, warn};
 
 use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
-use crate::logging;
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
+use crate::{collect, logging};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -104,6 +104,10 @@ async fn serve_until_signal(
             health = opened.health;
             if let Some(check) = opened.check {
                 beside.spawn(check.run());
+            }
+            let collecting = collect::scheduled(registry, opened.store, metrics.clone());
+            if let Some(collecting) = collecting {
+                beside.spawn(collecting);
             }
             Destination::InProcess(Arc::new(InProcess(opened.api)))
         }
