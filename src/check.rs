@@ -110,7 +110,7 @@ fn report(settings: &Settings) -> String {
     text
 }
 
-/// What is removed, and when.
+/// What is removed, and when, and when everything is read again.
 fn report_collection(text: &mut String, registry: &Registry) {
     let collect = &registry.collect;
     let time = |time: Duration| humantime::format_duration(time).to_string();
@@ -131,6 +131,16 @@ fn report_collection(text: &mut String, registry: &Registry) {
             }
         ),
         None => writeln!(text, "collection   none by itself"),
+    };
+    let scrub = &registry.scrub;
+    let _ = match scrub.every.filter(|_| !registry.read_only) {
+        Some(every) => writeln!(
+            text,
+            "scrub        every {}, reading {} a second",
+            time(every),
+            bytesize::ByteSize(scrub.rate.get())
+        ),
+        None => writeln!(text, "scrub        none by itself"),
     };
     for rule in &registry.retention {
         let mut keeps = Vec::new();

@@ -13,6 +13,7 @@ mod logging;
 mod password;
 mod reload;
 mod renewal;
+mod scrub;
 mod serve;
 mod up;
 

@@ -10,6 +10,7 @@ use tidegate_auth::Verifier;
 use tidegate_config::{Backend, Protocol, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
+use tidegate_registry::store::Maintain;
 use tidegate_registry::{Health, Metrics};
 use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,7 +21,7 @@ use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
-use crate::{collect, logging};
+use crate::{collect, logging, scrub};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -105,8 +106,11 @@ async fn serve_until_signal(
             if let Some(check) = opened.check {
                 beside.spawn(check.run());
             }
-            let collecting = collect::scheduled(registry, opened.store, metrics.clone());
-            if let Some(collecting) = collecting {
+            let store: Arc<dyn Maintain> = opened.store;
+            if let Some(scrubbing) = scrub::scheduled(registry, Arc::clone(&store)) {
+                beside.spawn(scrubbing);
+            }
+            if let Some(collecting) = collect::scheduled(registry, store, metrics.clone()) {
                 beside.spawn(collecting);
             }
             Destination::InProcess(Arc::new(InProcess(opened.api)))

@@ -21,8 +21,8 @@ pub use load::{LoadError, load, load_registry};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
     AccessLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward, Health,
-    ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Server,
-    Settings, Upstream,
+    ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Scrub,
+    Server, Settings, Upstream,
 };
 pub use stamp::FileStamp;
 pub use tidegate_toml::parse;

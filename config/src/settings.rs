@@ -5,6 +5,7 @@
 //! file that named them. Defaults are those of `tidegate.toml`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -174,6 +175,8 @@ pub struct Registry {
     pub schema1: Option<Schema1>,
     /// When and how what nobody uses is removed.
     pub collect: Collect,
+    /// When everything is read again.
+    pub scrub: Scrub,
     /// Which tags stay; the first rule that is about a repository counts. Those
     /// of repositories without a rule all stay.
     pub retention: Vec<RetentionRule>,
@@ -198,6 +201,7 @@ impl Registry {
             read_only: false,
             schema1: None,
             collect: Collect::default(),
+            scrub: Scrub::default(),
             retention: Vec::new(),
             immutable: Vec::new(),
             headers: Vec::new(),
@@ -247,6 +251,25 @@ impl Default for Collect {
             grace: Duration::from_secs(24 * 60 * 60),
             delete_untagged: false,
             uploads_after: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+        }
+    }
+}
+
+/// The `[registry.scrub]` section: reading everything again, to find what the
+/// disk has lost or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scrub {
+    /// How often the server does it. `None`: never by itself.
+    pub every: Option<Duration>,
+    /// How many bytes the server reads for it in a second, at most.
+    pub rate: NonZeroU64,
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self {
+            every: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            rate: const { NonZeroU64::new(20 * 1024 * 1024).unwrap() },
         }
     }
 }

@@ -102,6 +102,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 }
             },
             collect: registry.collect.into(),
+            scrub: registry.scrub.into(),
             retention: registry
                 .retention
                 .into_iter()

@@ -258,6 +258,8 @@ mod tests {
             "collect.grace",
             "collect.delete_untagged",
             "collect.uploads_after",
+            "scrub.every",
+            "scrub.rate",
             "refused_user_agents",
             "trusted_proxies",
             "publish_ca",

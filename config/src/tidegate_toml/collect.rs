@@ -1,12 +1,13 @@
 //! What of `[registry]` says what is removed, and what may not be.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
 use super::value;
 use crate::pattern::{Expression, Pattern};
-use crate::settings::{Collect, ImmutableRule, RetentionRule};
+use crate::settings::{Collect, ImmutableRule, RetentionRule, Scrub};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +45,31 @@ impl From<CollectSection> for Collect {
             grace: section.grace,
             delete_untagged: section.delete_untagged,
             uploads_after: section.uploads_after,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ScrubSection {
+    #[serde(deserialize_with = "value::interval")]
+    every: Option<Duration>,
+    #[serde(deserialize_with = "rate")]
+    rate: NonZeroU64,
+}
+
+impl Default for ScrubSection {
+    fn default() -> Self {
+        let Scrub { every, rate } = Scrub::default();
+        Self { every, rate }
+    }
+}
+
+impl From<ScrubSection> for Scrub {
+    fn from(section: ScrubSection) -> Self {
+        Self {
+            every: section.every,
+            rate: section.rate,
         }
     }
 }
@@ -101,6 +127,11 @@ impl From<ImmutableSection> for ImmutableRule {
             tags: section.tags,
         }
     }
+}
+
+fn rate<'de, D: Deserializer<'de>>(d: D) -> Result<NonZeroU64, D::Error> {
+    let bytes = value::bytes(d)?;
+    Ok(NonZeroU64::new(bytes).expect("a number of bytes is more than nothing"))
 }
 
 fn everything() -> Pattern {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::collect::{CollectSection, ImmutableSection, RetentionSection};
+use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
 use super::observe::{self, DebugSection, HealthSection, WebhookSection};
 use super::value;
 use crate::header::HeaderField;
@@ -212,6 +212,8 @@ pub(super) struct RegistrySection {
     pub(super) schema1_signing_key: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(super) collect: CollectSection,
+    #[serde(default)]
+    pub(super) scrub: ScrubSection,
     #[serde(default)]
     pub(super) retention: Vec<Spanned<RetentionSection>>,
     #[serde(default)]

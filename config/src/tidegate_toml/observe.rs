@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer};
 
 use super::value;
@@ -126,7 +125,7 @@ pub(super) struct WebhookSection {
     queue: Option<PathBuf>,
     #[serde(default = "most_events", deserialize_with = "value::positive")]
     queue_events: u32,
-    #[serde(default = "most_bytes", deserialize_with = "bytes")]
+    #[serde(default = "most_bytes", deserialize_with = "value::bytes")]
     queue_bytes: u64,
 }
 
@@ -246,17 +245,6 @@ fn actions<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Action>, D::Error> {
             })
         })
         .collect()
-}
-
-fn bytes<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(d)?;
-    match text.parse::<ByteSize>() {
-        Ok(ByteSize(0)) | Err(_) => Err(value::wrong(
-            format_args!("`{text}` is no number of bytes"),
-            "write it as \"64MiB\" or \"1GB\"",
-        )),
-        Ok(ByteSize(bytes)) => Ok(bytes),
-    }
 }
 
 /// A time that passes: zero would be a loop without one.

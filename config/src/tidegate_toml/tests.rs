@@ -1,5 +1,6 @@
 mod observe;
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -80,6 +81,10 @@ fn what_is_not_said_has_its_default() {
                     grace: Duration::from_secs(24 * 3600),
                     delete_untagged: false,
                     uploads_after: Some(Duration::from_secs(168 * 3600)),
+                },
+                scrub: Scrub {
+                    every: Some(Duration::from_secs(30 * 24 * 3600)),
+                    rate: NonZeroU64::new(20 * 1024 * 1024).unwrap(),
                 },
                 retention: vec![],
                 immutable: vec![],
@@ -346,6 +351,8 @@ fn rules_that_cannot_be_meant_are_refused() {
     for (lines, said) in [
         ("collect.grace = \"59s\"", "less than a minute of grace"),
         ("collect.every = \"0s\"", "`0s` is no time to wait"),
+        ("scrub.rate = \"fast\"", "`fast` is no number of bytes"),
+        ("scrub.rate = \"0\"", "`0` is no number of bytes"),
         ("collect.every = \"never\"", "`never` is no time to wait"),
         ("collect.evry = \"1h\"", "unknown key `evry`"),
         (

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
@@ -23,6 +24,18 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::E
             "write it as \"30s\", \"15m\" or \"1h 30m\"",
         )
     })
+}
+
+/// A number of bytes that is not zero.
+pub(super) fn bytes<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(d)?;
+    match text.parse::<ByteSize>() {
+        Ok(ByteSize(0)) | Err(_) => Err(wrong(
+            format_args!("`{text}` is no number of bytes"),
+            "write it as \"64MiB\" or \"1GB\"",
+        )),
+        Ok(ByteSize(bytes)) => Ok(bytes),
+    }
 }
 
 /// A time that is not zero, or `"off"`.

@@ -2,11 +2,11 @@
 
 use std::io::IsTerminal;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use tidegate_failure::Failure;
 
 use super::common::{Configuration, Lines, block_on, count, size};
 use crate::oci::Digest;
-use crate::scrub::{Finding, Observer, Options, Report, run as scrub};
+use crate::scrub::{Finding, Observer, Options, Report, run as scrub, state_file};
 use crate::store::Maintain;
 
 /// The arguments of `registry scrub`.
@@ -52,7 +52,7 @@ pub struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.configuration.load()?;
     let store: Arc<dyn Maintain> = crate::open_existing_store(&settings)?;
-    let state = state_file(&settings);
+    let state = state_file(&settings.root);
     if arguments.restart {
         crate::scrub::forget(&state)?;
     }
@@ -86,11 +86,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let number = count(report.findings.len() as u64, "thing");
     Err(Failure::new(format!("{number} wrong")))
-}
-
-/// Beside the registry's own tree, which others walk as well.
-fn state_file(settings: &tidegate_config::Registry) -> PathBuf {
-    settings.root.join("tidegate/scrub.json")
 }
 
 fn say(arguments: &Arguments, report: &Report) {
@@ -178,37 +173,8 @@ impl Observer for Progress {
     }
 }
 
-/// A number of bytes, with a unit or without.
+/// A number of bytes that is not zero.
 fn rate(text: &str) -> Result<NonZeroU64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].trim() {
-        "" | "B" => 1,
-        "KiB" | "K" | "k" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        unit => return Err(format!("unknown unit {unit:?}, expected KiB, MiB or GiB")),
-    };
-    let number: u64 = digits
-        .trim()
-        .parse()
-        .map_err(|_| format!("{digits:?} is no number, expected bytes as 20MiB"))?;
-    number
-        .checked_mul(unit)
-        .and_then(NonZeroU64::new)
-        .ok_or_else(|| "expected more than nothing, and less than 16 EiB".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_has_a_unit() {
-        for (text, bytes) in [("1", 1), ("5B", 5), ("20MiB", 20 << 20), ("1 G", 1 << 30)] {
-            assert_eq!(rate(text).unwrap().get(), bytes, "{text}");
-        }
-        for text in ["", "0", "MiB", "-1", "1.5M", "20 parsecs", "99999999999G"] {
-            assert!(rate(text).is_err(), "{text}");
-        }
-    }
+    let bytes: ByteSize = text.parse()?;
+    NonZeroU64::new(bytes.as_u64()).ok_or_else(|| "expected more than nothing".to_owned())
 }

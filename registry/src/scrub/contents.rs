@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
 use super::state::{self, State};
@@ -119,13 +120,18 @@ async fn actual(
         result => result?,
     };
     let (hasher, pace) = (Hasher::new(digest.algorithm()), Arc::clone(pace));
-    let runtime = Handle::current();
+    let (runtime, ended) = (Handle::current(), CancellationToken::new());
+    // Nobody waits for a whole layer to be read when a server is to stop.
+    let _end = ended.clone().drop_guard();
     // Hashing is work for a thread, however many the runtime has.
-    let hashed = spawn_blocking(move || runtime.block_on(hash(&*blob, hasher, &pace)));
+    let hashed = spawn_blocking(move || {
+        let hashing = hash(&*blob, hasher, &pace);
+        runtime.block_on(ended.run_until_cancelled(hashing))
+    });
     let hashed = hashed
         .await
         .map_err(|failure| StoreError::Io(failure.into()))?;
-    hashed.map(Some)
+    hashed.transpose()
 }
 
 async fn hash(blob: &dyn Blob, mut hasher: Hasher, pace: &Pace) -> Result<Digest, StoreError> {

@@ -15,8 +15,9 @@ mod pace;
 mod state;
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 pub use finding::{Finding, Kind};
 pub use state::{StateError, forget};
@@ -96,9 +97,39 @@ pub async fn run(
     }
     report.complete = !observer.stops();
     if let (Some(path), true) = (&options.state, report.complete) {
-        forget(path)?;
+        state::complete(path)?;
     }
     Ok(report)
+}
+
+/// When everything was last read to its end, and whether a run was interrupted
+/// since.
+///
+/// # Errors
+///
+/// If the file that says so cannot be read.
+pub fn last_run(state: &Path) -> Result<LastRun, StateError> {
+    let state = state::load(state)?;
+    let since_1970 = state.completed.map(Duration::from_secs);
+    Ok(LastRun {
+        completed: since_1970.map(|time| SystemTime::UNIX_EPOCH + time),
+        interrupted: state.last.is_some(),
+    })
+}
+
+/// What is known of earlier runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRun {
+    /// When the last one came to its end, if any did.
+    pub completed: Option<SystemTime>,
+    /// Whether one has begun since and did not.
+    pub interrupted: bool,
+}
+
+/// Where a registry keeps how far a scrub has come: beside its own tree, which
+/// others walk as well.
+pub fn state_file(root: &Path) -> PathBuf {
+    root.join("tidegate/scrub.json")
 }
 
 /// Why a registry could not be read again.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,10 @@ use crate::oci::Digest;
 /// What the file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
-    /// The last content that was hashed, in the order of digests.
+    /// When everything was last read to its end, in seconds since 1970.
+    #[serde(default)]
+    pub(super) completed: Option<u64>,
+    /// The last content that was hashed since then, in the order of digests.
     pub(super) last: Option<Digest>,
     pub(super) contents: u64,
     pub(super) bytes: u64,
@@ -44,6 +48,16 @@ pub(super) fn save(path: &Path, state: &State) -> Result<(), StateError> {
         fs::rename(&staged, path)
     });
     written.map_err(StateError::Io)
+}
+
+/// Says that everything was read to its end, now.
+pub(super) fn complete(path: &Path) -> Result<(), StateError> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let state = State {
+        completed: Some(now.map_or(0, |now| now.as_secs())),
+        ..State::default()
+    };
+    save(path, &state)
 }
 
 /// Removes the file, if it is there: the next run begins anew.
@@ -97,6 +111,7 @@ mod tests {
         assert_eq!(load(&path).unwrap(), State::default());
         forget(&path).unwrap();
         let state = State {
+            completed: Some(1),
             last: Some(Algorithm::Sha256.digest(b"x")),
             contents: 1,
             bytes: 2,

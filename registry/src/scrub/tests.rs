@@ -240,5 +240,7 @@ async fn it_goes_on_where_it_was_interrupted() {
     assert_eq!(report.findings[0].subject, digests[1].to_string());
     let seen = [first.seen, second.seen].map(|seen| seen.into_inner().unwrap());
     assert_eq!(seen.concat(), digests);
-    assert!(!options.state.unwrap().exists());
+    let last = last_run(&options.state.unwrap()).unwrap();
+    assert!(last.completed.unwrap().elapsed().is_ok());
+    assert!(!last.interrupted);
 }
