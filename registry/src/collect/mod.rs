@@ -2,10 +2,10 @@
 //!
 //! A run goes through four steps, each of which looks at the whole store:
 //!
-//! 1. **Repositories**, one after the other ([`repository`]): tags that a rule
+//! 1. **Repositories**, one after the other (`repository`): tags that a rule
 //!    lets expire, then manifests (with `delete_untagged`), layers that no
 //!    manifest refers to, and uploads at rest. What stays is marked.
-//! 2. **Candidates** ([`sweep`]): content that is not marked and rests longer
+//! 2. **Candidates** (`sweep`): content that is not marked and rests longer
 //!    than the grace.
 //! 3. **A second look** at all repositories: what refers to a candidate now
 //!    takes it from the list.
