@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use harness::client::Body;
-use harness::image::{Image, noise, sha256, with_digest};
+use harness::image::{Image, OCI_MANIFEST, noise, sha256, with_digest};
 use harness::{Tidegate, finish, run, up};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -193,6 +193,68 @@ async fn a_full_disk_is_said_and_keeps_what_was_there() {
         catalog.json()["repositories"],
         serde_json::json!(["kept/image"])
     );
+}
+
+#[tokio::test]
+async fn what_a_full_or_read_only_disk_refused_works_once_it_is_mended() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let dir = disk.0.path().join("data");
+    let mut tidegate = up().in_dir(&dir).start();
+    let kept = Image::of(vec![noise(1, MIB)]);
+    kept.push(&tidegate.client(), "kept/image", "v1").await;
+
+    let filler = disk.0.path().join("filler");
+    let fill = || {
+        let file = fs_err::File::create(&filler).unwrap();
+        let _ = std::io::copy(&mut std::io::repeat(0), &mut &file);
+    };
+    let empty = || fs_err::remove_file(&filler).unwrap();
+    let remount = |how: &str| {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-o", &format!("remount,{how}")])
+            .arg(disk.0.path());
+        let finished = finish(mount, "");
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    };
+    let close = || remount("ro");
+    let open = || remount("rw");
+    let faults: [(&dyn Fn(), &dyn Fn(), &str); 2] = [
+        (&fill, &empty, "No space left on device"),
+        (&close, &open, "Read-only file system"),
+    ];
+    for (number, (break_it, mend, cause)) in faults.into_iter().enumerate() {
+        let image = Image::of(vec![noise(10 + number as u64, MIB)]);
+        let repository = format!("new/image{number}");
+        for client in [tidegate.client(), tidegate.client().http2()] {
+            break_it();
+            // A manifest, whose content is there already, and a blob.
+            let manifest = client
+                .clone()
+                .header("content-type", OCI_MANIFEST)
+                .put("/v2/kept/image/manifests/v2", kept.manifest.clone())
+                .await;
+            let upload = client
+                .post(&format!("/v2/{repository}/blobs/uploads/"))
+                .await;
+            for answer in [manifest, upload] {
+                assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{cause}");
+                assert_eq!(answer.error_code(), "UNKNOWN");
+                let line = tidegate.logged("ERROR");
+                assert!(line.contains(cause) && line.contains("hint"), "{line}");
+            }
+            // What is there is served, and nothing half-done is seen.
+            kept.assert_pulls(&client, "kept/image", "v1").await;
+            let tags = client.get("/v2/kept/image/tags/list").await;
+            assert_eq!(tags.json()["tags"], serde_json::json!(["v1"]));
+            mend();
+        }
+        let client = tidegate.client();
+        image.push(&client, &repository, "v1").await;
+        image.assert_pulls(&client, &repository, "v1").await;
+    }
 }
 
 #[test]
