@@ -57,6 +57,7 @@ pub(crate) fn start(site: &Site, fixture: &Fixture) -> Result<Server, Error> {
     let mut server = Server {
         name: "nginx + docker-registry",
         address: front,
+        binary: None,
         storage,
         authority: site.authority.clone(),
         client_config: fixture.client_config("recipe.curl", &site.authority)?,

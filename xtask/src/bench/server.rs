@@ -31,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     /// Where it speaks TLS.
     pub(crate) address: SocketAddr,
+    /// Its own commands, if it has them in one program with the server.
+    pub(crate) binary: Option<PathBuf>,
     /// What distribution calls `rootdirectory`.
     pub(crate) storage: PathBuf,
     /// The certificate authority that clients must trust.

@@ -33,6 +33,7 @@ pub(crate) fn start(binary: &Path, fixture: &Fixture) -> Result<(Server, Site), 
     let mut server = Server {
         name: "Tidegate",
         address,
+        binary: Some(binary.to_owned()),
         storage: directory.join("registry"),
         authority: site.authority.clone(),
         client_config: fixture.client_config("tidegate.curl", &site.authority)?,

@@ -1,6 +1,8 @@
 //! What is measured: one file for each kind of work.
 
+mod collect;
 mod handshake;
+mod lists;
 mod manifest;
 mod memory;
 mod pull;
@@ -51,6 +53,8 @@ fn all() -> Vec<Box<dyn Case>> {
         Box::new(pull::Pull::over_http_2()),
         Box::new(push::Push::default()),
         Box::new(handshake::Handshakes),
+        Box::new(lists::Lists),
+        Box::new(collect::Collect),
         Box::new(memory::ResidentMemory),
     ]
 }
@@ -109,7 +113,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no such case: `pul`; the cases are manifest, pull-http1, pull-http2, push, \
-             handshake, memory"
+             handshake, lists, collect, memory"
         );
     }
 }

@@ -1,0 +1,99 @@
+//! Lists of a registry that has grown: 10,000 repositories, and 100,000 tags.
+
+use std::path::Path;
+
+use crate::bench::Effort;
+use crate::bench::cases::Case;
+use crate::bench::client;
+use crate::bench::fixture::Fixture;
+use crate::bench::report::{Aim, Metric};
+use crate::bench::server::Server;
+use crate::error::Error;
+
+const REPOSITORIES: usize = 10_000;
+const TAGS: usize = 100_000;
+
+/// What is asked for, from the middle of each list.
+const PATHS: [&str; 4] = [
+    "/v2/_catalog?n=100&last=group-50/app-5049",
+    "/v2/_catalog?n=1000&last=group-50/app-5049",
+    "/v2/many/tags/list?n=1000&last=v050000",
+    "/v2/many/tags/list",
+];
+
+/// Pages of long lists, as curl sees them, each over a new connection.
+pub(crate) struct Lists;
+
+impl Case for Lists {
+    fn name(&self) -> &'static str {
+        "lists"
+    }
+
+    fn title(&self) -> &'static str {
+        "lists of 10,000 repositories and 100,000 tags, connection and handshake included"
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        &[
+            Metric {
+                label: "100 repositories, ms",
+                aim: Some(Aim::RatioAtMost(0.05)),
+            },
+            Metric {
+                label: "1,000 repositories, ms",
+                aim: Some(Aim::RatioAtMost(0.05)),
+            },
+            Metric {
+                label: "1,000 tags, ms (docker-registry sends all)",
+                aim: Some(Aim::RatioAtMost(0.05)),
+            },
+            Metric {
+                label: "all 100,000 tags, ms",
+                aim: None,
+            },
+        ]
+    }
+
+    /// Makes the lists on disk, as pushes would, and asks for each once.
+    fn prepare(&mut self, server: &Server, _fixture: &Fixture) -> Result<(), Error> {
+        let repositories = server.storage.join("docker/registry/v2/repositories");
+        let digest = "a".repeat(64);
+        for number in 0..REPOSITORIES {
+            let name = format!("group-{:02}/app-{number:04}", number / 100);
+            let repository = repositories.join(name);
+            link(
+                &repository.join(format!("_layers/sha256/{digest}")),
+                &digest,
+            )?;
+            let revisions = repository.join("_manifests/revisions/sha256");
+            link(&revisions.join(&digest), &digest)?;
+        }
+        let tags = repositories.join("many/_manifests/tags");
+        for number in 0..TAGS {
+            link(&tags.join(format!("v{number:06}/current")), &digest)?;
+        }
+        for path in PATHS {
+            client::expect(server, &server.url(path), &[], 200)?;
+        }
+        Ok(())
+    }
+
+    fn measure(
+        &mut self,
+        server: &Server,
+        _fixture: &Fixture,
+        _effort: Effort,
+    ) -> Result<Vec<f64>, Error> {
+        let ask = |path: &&str| {
+            let answer = client::expect(server, &server.url(path), &[], 200)?;
+            Ok(answer.seconds * 1000.0)
+        };
+        PATHS.iter().map(ask).collect()
+    }
+}
+
+fn link(directory: &Path, hex: &str) -> Result<(), Error> {
+    fs_err::create_dir_all(directory)?;
+    fs_err::write(directory.join("link"), format!("sha256:{hex}"))?;
+    Ok(())
+}
