@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     PreparedFront::new(serve::front_settings(&settings))?;
     if let Backend::Registry(registry) = &settings.backend {
         tidegate_registry::check(registry)?;
+        serve::couriers(registry)?;
     }
     drop(log);
     tidegate_failure::print(&report(&settings));
@@ -183,5 +184,24 @@ fn report_observers(text: &mut String, registry: &Registry) {
     };
     for field in &registry.headers {
         let _ = writeln!(text, "header       {}: {}", field.name(), field.value());
+    }
+    for webhook in &registry.webhooks {
+        let ignored: Vec<&str> = webhook
+            .ignore
+            .actions
+            .iter()
+            .map(|action| action.as_str())
+            .chain(webhook.ignore.media_types.iter().map(String::as_str))
+            .collect();
+        let ignored = if ignored.is_empty() {
+            String::new()
+        } else {
+            format!(", without {}", ignored.join(", "))
+        };
+        let _ = writeln!(
+            text,
+            "webhook      {} to {}{ignored}",
+            webhook.name, webhook.url
+        );
     }
 }

@@ -16,6 +16,7 @@ mod renewal;
 mod scrub;
 mod serve;
 mod up;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::Verifier;
-use tidegate_config::{Backend, Protocol, Settings};
+use tidegate_config::{Backend, Protocol, Registry, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
+use tidegate_registry::events::{Events, Source};
 use tidegate_registry::store::Maintain;
 use tidegate_registry::{Health, Metrics};
 use time::OffsetDateTime;
@@ -21,6 +22,7 @@ use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
+use crate::webhook::{HttpCourier, WebhookError};
 use crate::{collect, logging, scrub};
 
 #[derive(Args)]
@@ -99,9 +101,15 @@ async fn serve_until_signal(
     // What goes on beside serving, and ends with it.
     let mut beside = JoinSet::new();
     let mut health = Health::default();
+    let mut events = Events::default();
     let destination = match &settings.backend {
         Backend::Registry(registry) => {
-            let opened = tidegate_registry::open_observed(registry, metrics.clone())?;
+            let couriers = couriers(registry)?;
+            let source = Source::new(source_address(&settings));
+            let opened = tidegate_registry::open_observed(registry, metrics.clone(), source)?;
+            for (delivery, courier) in opened.deliveries.into_iter().zip(couriers) {
+                beside.spawn(async move { delivery.run(&courier).await });
+            }
             health = opened.health;
             if let Some(check) = opened.check {
                 beside.spawn(check.run());
@@ -113,7 +121,11 @@ async fn serve_until_signal(
             if let Some(collecting) = collect::scheduled(registry, store, metrics.clone()) {
                 beside.spawn(collecting);
             }
-            Destination::InProcess(Arc::new(InProcess(opened.api)))
+            events = opened.events;
+            Destination::InProcess(Arc::new(InProcess {
+                api: opened.api,
+                names_callers: events.are_heard(),
+            }))
         }
         Backend::Forward(forward) => Destination::Forward(forward.clone()),
     };
@@ -141,6 +153,7 @@ async fn serve_until_signal(
 
     let drained = front.serve(stop.received()).await;
     reloading.abort();
+    events.flush().await;
     beside.shutdown().await;
     match drained.cut {
         0 => info!("stopped: every request was answered"),
@@ -150,6 +163,21 @@ async fn serve_until_signal(
         ),
     }
     Ok(())
+}
+
+/// What brings the events of each webhook to its receiver.
+pub(crate) fn couriers(registry: &Registry) -> Result<Vec<HttpCourier>, WebhookError> {
+    registry.webhooks.iter().map(HttpCourier::new).collect()
+}
+
+/// What the registry is called in events: this machine, and the first port.
+fn source_address(settings: &Settings) -> String {
+    let host = gethostname::gethostname();
+    let port = settings
+        .listeners
+        .first()
+        .map_or(0, |listener| listener.address.port());
+    format!("{}:{port}", host.to_string_lossy())
 }
 
 /// SIGTERM and Ctrl-C.

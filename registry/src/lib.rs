@@ -17,6 +17,7 @@
 mod api;
 pub mod cli;
 pub mod collect;
+pub mod events;
 mod health;
 mod metrics;
 mod observers;
@@ -29,7 +30,7 @@ pub mod store;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use api::fuzzing;
-pub use api::{Api, Body, BoxError};
+pub use api::{Api, Body, BoxError, Caller};
 pub use health::{CHECK_NAME, Health, HealthCheck};
 pub use metrics::{CollectionMetrics, Metrics};
 pub use observers::Observers;

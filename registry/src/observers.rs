@@ -1,5 +1,6 @@
 //! Who looks on while requests are answered.
 
+use crate::events::Events;
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -8,6 +9,8 @@ use crate::metrics::Metrics;
 pub struct Observers {
     /// Counts requests.
     pub metrics: Option<Metrics>,
+    /// Is told what happens.
+    pub events: Events,
     /// Has requests refused while the storage does not work.
     pub health: Health,
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::Access;
+use tidegate_config::WebhookName;
 use tidegate_failure::Explain;
 
 use crate::api::Api;
+use crate::events::{Delivery, Events, Source, Subscriber, Webhook};
 use crate::health::{Health, HealthCheck};
 use crate::metrics::Metrics;
 use crate::observers::Observers;
@@ -16,6 +18,9 @@ use crate::store::{Filesystem, Store};
 
 /// Where a registry lies below its root.
 const LAYOUT: &str = "docker/registry/v2";
+
+/// Where the queues of webhooks lie below it: not where a registry looks.
+const QUEUES: &str = "webhooks";
 
 /// Opens the registry below `settings.root`. The directory and what it needs
 /// inside are made, unless the registry is read-only.
@@ -36,7 +41,7 @@ pub fn open(settings: &tidegate_config::Registry) -> Result<Api, OpenError> {
 pub fn open_with_store(
     settings: &tidegate_config::Registry,
 ) -> Result<(Api, Arc<Filesystem>), OpenError> {
-    let opened = open_observed(settings, None)?;
+    let opened = open_observed(settings, None, Source::new(String::new()))?;
     Ok((opened.api, opened.store))
 }
 
@@ -50,10 +55,15 @@ pub struct Opened {
     pub health: Health,
     /// Looks at the storage, where the settings ask for that.
     pub check: Option<HealthCheck>,
+    /// Who is told what happens.
+    pub events: Events,
+    /// What brings events to the receivers of webhooks.
+    pub deliveries: Vec<Delivery>,
 }
 
 /// As [`open`], with those who look on: requests are counted, if there are
-/// metrics, and are refused while the storage does not work.
+/// metrics, and are refused while the storage does not work. Events are made in
+/// the name of `source`.
 ///
 /// # Errors
 ///
@@ -61,6 +71,7 @@ pub struct Opened {
 pub fn open_observed(
     settings: &tidegate_config::Registry,
     metrics: Option<Metrics>,
+    source: Source,
 ) -> Result<Opened, OpenError> {
     let root = root(settings)?;
     let schema1 = settings.schema1.as_ref().map(signing_key).transpose()?;
@@ -79,9 +90,18 @@ pub fn open_observed(
     if let Some(metrics) = &metrics {
         metrics.watch_cache(store.cache_use());
     }
+    let webhooks = open_webhooks(
+        &settings.webhooks,
+        &root,
+        metrics.clone().unwrap_or_default(),
+    )?;
+    let deliveries = webhooks.iter().map(|w| Delivery::of(w)).collect();
+    let subscribers = webhooks.into_iter().map(|w| w as Arc<dyn Subscriber>);
+    let events = Events::to(subscribers.collect(), source);
     let health = Health::default();
     let observers = Observers {
         metrics,
+        events: events.clone(),
         health: health.clone(),
     };
     let check = |check| HealthCheck::new(check, &root, settings.read_only, health.clone());
@@ -96,7 +116,27 @@ pub fn open_observed(
         store,
         health,
         check,
+        events,
+        deliveries,
     })
+}
+
+fn open_webhooks(
+    webhooks: &[tidegate_config::Webhook],
+    root: &Path,
+    metrics: Metrics,
+) -> Result<Vec<Arc<Webhook>>, OpenError> {
+    let default = root.join(QUEUES);
+    let open = |settings: &tidegate_config::Webhook| {
+        let endpoint = metrics.endpoint(settings.name.as_str());
+        Webhook::open(settings.clone(), &default, endpoint)
+            .map(Arc::new)
+            .map_err(|source| OpenError::Webhook {
+                name: settings.name.clone(),
+                source,
+            })
+    };
+    webhooks.iter().map(open).collect()
 }
 
 /// Opens the store of a registry that is there already, and makes nothing.
@@ -185,6 +225,14 @@ pub enum OpenError {
         /// Why not.
         source: io::Error,
     },
+    /// The queue of a webhook cannot be used; the cause names the file.
+    #[error("`registry.webhook` \"{name}\": its queue cannot be used: {source}")]
+    Webhook {
+        /// The webhook.
+        name: WebhookName,
+        /// Why not.
+        source: io::Error,
+    },
     /// The directory is the inside of a registry.
     #[error("`registry.root`: {} is inside a registry, expected the directory that holds docker/registry/v2", root.display())]
     TooDeep {
@@ -248,6 +296,12 @@ impl Explain for OpenError {
                  nothing is there before the first start"
                     .to_owned(),
             ),
+            Self::Webhook { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("name a directory that can be written to: queue = \"DIR\"".to_owned())
+                }
+                _ => None,
+            },
             Self::KeyFile(source) if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("give the file to the user that the server runs as".to_owned())
             }

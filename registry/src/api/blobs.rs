@@ -39,7 +39,9 @@ pub(super) async fn get(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        content(call, &*blob, digest)?
+        let response = content(call, &*blob, digest)?;
+        call.pulled_blob(repo, digest, blob.size()).await;
+        response
     };
     let headers = response.headers_mut();
     headers.insert(headers::CONTENT_DIGEST, headers::value(digest));
@@ -52,10 +54,12 @@ pub(super) async fn get(
 /// 202, or 404 `BLOB_UNKNOWN`. The content stays until it is collected.
 pub(super) async fn delete(
     store: &dyn Store,
+    call: &Call,
     repo: &RepoName,
     digest: &Digest,
 ) -> Result<Response, ApiError> {
     store.delete_blob(repo, digest).await?;
+    call.deleted_blob(repo, digest).await;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     response

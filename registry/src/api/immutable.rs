@@ -8,11 +8,9 @@ use tidegate_config::ImmutableRule;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::error::{ApiError, Code};
+use super::pointing::{self, is_same};
 use crate::oci::{Digest, Reference, RepoName, Tag};
 use crate::store::{Store, StoreError};
-
-/// How many tags are asked for at once.
-const PAGE: usize = 1000;
 
 /// The rules, and what keeps two changes apart that each of them may refuse.
 ///
@@ -85,27 +83,8 @@ impl Immutable {
             Reference::Tag(_) => return Ok(()),
             Reference::Digest(digest) => digest,
         };
-        let mut after: Option<Tag> = None;
-        loop {
-            let last = after.as_ref().map(Tag::as_str);
-            let page = match store.tags(repo, last, PAGE).await {
-                Err(StoreError::NotFound(_)) => return Ok(()),
-                result => result?,
-            };
-            for tag in page.items.iter().filter(|tag| self.keeps(repo, tag)) {
-                let current = match store.tagged(repo, tag).await {
-                    Err(StoreError::NotFound(_) | StoreError::Damaged { .. }) => continue,
-                    result => result?,
-                };
-                if is_same(store, repo, &current, digest).await? {
-                    return Err(denied(tag));
-                }
-            }
-            match page.items.into_iter().next_back() {
-                Some(last) if page.more => after = Some(last),
-                _ => return Ok(()),
-            }
-        }
+        let kept = pointing::tags_of(store, repo, digest, |tag| self.keeps(repo, tag)).await?;
+        kept.first().map_or(Ok(()), |tag| Err(denied(tag)))
     }
 
     fn concerns(&self, repo: &RepoName) -> bool {
@@ -117,22 +96,6 @@ impl Immutable {
         self.rules
             .iter()
             .any(|rule| rule.repositories.matches(repo.as_str()) && rule.tags.matches(tag.as_str()))
-    }
-}
-
-/// Whether two digests are names of one manifest of the repository.
-async fn is_same(
-    store: &dyn Store,
-    repo: &RepoName,
-    current: &Digest,
-    other: &Digest,
-) -> Result<bool, StoreError> {
-    if current.algorithm() == other.algorithm() {
-        return Ok(current == other);
-    }
-    match store.manifest(repo, current).await {
-        Err(StoreError::NotFound(_)) => Ok(false),
-        result => Ok(other.algorithm().digest(result?.bytes()) == *other),
     }
 }
 

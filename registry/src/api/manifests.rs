@@ -55,6 +55,7 @@ pub(super) async fn get(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
+        call.pulled_manifest(repo, reference, &served).await;
         let mut response = Response::new(Body::full(served.bytes));
         let media_type = HeaderValue::from_static(served.media_type.as_str());
         response.headers_mut().insert(CONTENT_TYPE, media_type);
@@ -139,6 +140,7 @@ pub(super) async fn put(
     let immutable = &call.shared.immutable;
     let _held = immutable.hold(repo).await;
     immutable.check_put(store, repo, &tags, &digest).await?;
+    let (stored, pointed) = (bytes.clone(), tags.clone());
     store
         .put_manifest(
             repo,
@@ -150,6 +152,7 @@ pub(super) async fn put(
             },
         )
         .await?;
+    call.pushed_manifest(repo, &digest, &stored, &pointed).await;
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::CREATED;
@@ -180,8 +183,15 @@ pub(super) async fn delete(
     let _held = immutable.hold(repo).await;
     immutable.check_delete(store, repo, reference).await?;
     match reference {
-        Reference::Tag(tag) => store.delete_tag(repo, tag).await?,
-        Reference::Digest(digest) => store.delete_manifest(repo, digest).await?,
+        Reference::Tag(tag) => {
+            store.delete_tag(repo, tag).await?;
+            call.deleted_tag(repo, tag).await;
+        }
+        Reference::Digest(digest) => {
+            let tags = call.tags_to_go(store, repo, digest).await?;
+            store.delete_manifest(repo, digest).await?;
+            call.deleted_manifest(repo, digest, &tags).await;
+        }
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;

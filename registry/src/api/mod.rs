@@ -15,11 +15,13 @@ mod conditional;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod happened;
 mod headers;
 mod immutable;
 mod manifests;
 mod multipart;
 mod origin;
+mod pointing;
 mod pulls;
 mod query;
 mod range;
@@ -34,7 +36,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -42,15 +44,18 @@ use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIO
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use uuid::Uuid;
 
 use self::access::Policy;
 pub use self::body::Body;
 use self::error::ApiError;
+pub use self::happened::Caller;
 use self::immutable::Immutable;
 use self::origin::Origin;
 use self::pulls::Pulls;
 use self::query::Query;
 use self::route::{Refusal, Route, route};
+use crate::events::Events;
 use crate::metrics::{Handler, InFlight, Metrics, Received, UploadMetrics};
 use crate::observers::Observers;
 use crate::schema1::SigningKey;
@@ -67,6 +72,8 @@ type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 /// The URI of a request is the effective one (RFC 9110 §7.1), with scheme and
 /// host as the client used them, since they are where `Location` leads. A URI
 /// without them is taken to be plain HTTP on the `Host` of the request.
+///
+/// Whoever knows who sends a request puts a [`Caller`] into its extensions.
 ///
 /// Clones share everything and are cheap. The service is always ready.
 #[derive(Clone)]
@@ -94,6 +101,9 @@ struct Call {
     query: Query,
     /// Whether nothing may be changed.
     read_only: bool,
+    caller: Caller,
+    /// What the request is called in events, once there is one.
+    id: OnceLock<Uuid>,
     shared: Arc<Shared>,
 }
 
@@ -102,6 +112,11 @@ impl Call {
     /// what it is told then has to stay.
     fn is_relied_on(&self) -> bool {
         self.method == Method::HEAD && !self.read_only
+    }
+
+    /// Who is told of what happens.
+    fn events(&self) -> &Events {
+        &self.shared.observers.events
     }
 
     /// Where uploads are counted, if anybody counts.
@@ -152,7 +167,7 @@ impl Api {
 
     async fn answer(
         self,
-        parts: http::request::Parts,
+        mut parts: http::request::Parts,
         routed: Result<Route, Refusal>,
         body: RequestBody,
     ) -> Response {
@@ -163,6 +178,8 @@ impl Api {
             read_only: self.shared.policy.read_only,
             method: parts.method,
             headers: parts.headers,
+            caller: parts.extensions.remove().unwrap_or_default(),
+            id: OnceLock::new(),
             shared: Arc::clone(&self.shared),
         };
         let is_ours = match &routed {
@@ -207,7 +224,7 @@ impl Api {
                 manifests::delete(store, call, repo, reference).await
             }
             Route::GetBlob(repo, digest) => blobs::get(store, schema1, call, repo, digest).await,
-            Route::DeleteBlob(repo, digest) => blobs::delete(store, repo, digest).await,
+            Route::DeleteBlob(repo, digest) => blobs::delete(store, call, repo, digest).await,
             Route::StartUpload(repo) => uploads::start(store, call, body, repo).await,
             Route::UploadStatus(repo, id) => uploads::status(store, call, repo, *id).await,
             Route::AppendUpload(repo, id) => uploads::append(store, call, body, repo, *id).await,

@@ -26,6 +26,12 @@ impl Origin {
         host.map_or(Self(None), |authority| Self::new("http", &authority))
     }
 
+    /// Host and port; empty if the client named none.
+    pub(super) fn host(&self) -> &str {
+        let origin = self.0.as_deref().unwrap_or_default();
+        origin.split_once("://").map_or("", |(_, host)| host)
+    }
+
     fn new(scheme: &str, authority: &Authority) -> Self {
         // Whatever stands in front of an @ is no part of a host.
         let text = authority.as_str();

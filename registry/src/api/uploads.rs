@@ -87,8 +87,10 @@ pub(super) async fn finish(
     };
     let digest = digest.parse().map_err(unreadable_digest)?;
     let upload = receive_into(store, call, body, repo, id).await?;
+    let size = upload.offset();
     upload.commit(&digest).await?;
     count(call, |uploads| &uploads.finished);
+    call.pushed_blob(repo, &digest, size).await;
     Ok(created(call, repo, &digest))
 }
 
@@ -117,7 +119,10 @@ async fn mounted(store: &dyn Store, call: &Call, repo: &RepoName) -> Option<Dige
         None => None,
     };
     match store.mount_blob(from.as_ref(), repo, &digest).await {
-        Ok(()) => Some(digest),
+        Ok(()) => {
+            call.mounted_blob(store, repo, from.as_ref(), &digest).await;
+            Some(digest)
+        }
         Err(StoreError::NotFound(_)) => None,
         Err(error) => {
             tracing::warn!(error = %error, "a blob cannot be mounted, and has to be pushed");
@@ -139,8 +144,10 @@ async fn push(
     let length = receive::announced_length(&call.headers);
     match receive::into_upload(&mut *upload, body, length).await {
         Ok(()) => {
+            let size = upload.offset();
             upload.commit(digest).await?;
             count(call, |uploads| &uploads.finished);
+            call.pushed_blob(repo, digest, size).await;
         }
         Err(error) => {
             count(call, |uploads| &uploads.cancelled);

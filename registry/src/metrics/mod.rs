@@ -7,6 +7,7 @@
 
 mod collection;
 mod http;
+mod notifications;
 mod uploads;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,8 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use self::collection::CollectionMetrics;
 pub(crate) use self::http::{Handler, HttpMetrics, InFlight, Received};
+pub(crate) use self::notifications::EndpointMetrics;
+use self::notifications::NotificationMetrics;
 pub(crate) use self::uploads::UploadMetrics;
 use crate::store::CacheUse;
 
@@ -29,6 +32,7 @@ struct Inner {
     registry: Mutex<Registry>,
     http: HttpMetrics,
     uploads: UploadMetrics,
+    notifications: NotificationMetrics,
     collection: CollectionMetrics,
 }
 
@@ -41,6 +45,9 @@ impl Metrics {
         let inner = Inner {
             http: HttpMetrics::registered(ours.sub_registry_with_prefix("http")),
             uploads: UploadMetrics::registered(ours.sub_registry_with_prefix("uploads")),
+            notifications: NotificationMetrics::registered(
+                ours.sub_registry_with_prefix("notifications"),
+            ),
             collection: CollectionMetrics::registered(ours.sub_registry_with_prefix("gc")),
             registry: Mutex::new(registry),
         };
@@ -95,6 +102,11 @@ impl Metrics {
 
     pub(crate) fn uploads(&self) -> &UploadMetrics {
         &self.inner.uploads
+    }
+
+    /// What is counted for the webhook of this name.
+    pub(crate) fn endpoint(&self, name: &str) -> EndpointMetrics {
+        self.inner.notifications.endpoint(name)
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -133,6 +133,15 @@ impl Manifest {
         self.manifests.iter()
     }
 
+    /// Everything that it is made of: the configuration, the layers wherever
+    /// they are, and the manifests that an index lists.
+    pub fn references(&self) -> impl Iterator<Item = &Descriptor> {
+        self.config
+            .iter()
+            .chain(&self.layers)
+            .chain(&self.manifests)
+    }
+
     /// The manifest that this one says something about. It need not exist.
     pub fn subject(&self) -> Option<&Descriptor> {
         self.subject.as_ref()

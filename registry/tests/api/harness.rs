@@ -13,10 +13,11 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::{Value, json};
 use tidegate_config::Registry as Settings;
+use tidegate_registry::events::{Events, Source, Subscriber};
 use tidegate_registry::oci::{Algorithm, Digest};
-use tidegate_registry::store::Memory;
+use tidegate_registry::store::{Filesystem, Memory};
 use tidegate_registry::store::memory::Bucket;
-use tidegate_registry::{Api, Body, HealthCheck, Metrics, open, open_observed, open_store};
+use tidegate_registry::{Api, Body, HealthCheck, Metrics, Observers, open, open_observed, open_store};
 use tower_service::Service;
 
 use crate::Store;
@@ -77,12 +78,28 @@ impl Registry {
     ) -> (Self, HealthCheck) {
         let mut settings = Settings::new(self.root());
         change(&mut settings);
-        let opened = open_observed(&settings, Some(metrics.clone())).unwrap();
+        let source = Source::new("host:5043".to_owned());
+        let opened = open_observed(&settings, Some(metrics.clone()), source).unwrap();
         let registry = Self {
             place: self.place,
             api: opened.api,
         };
         (registry, opened.check.expect("it is on by default"))
+    }
+
+    /// The same data, with somebody who is told what happens.
+    pub(crate) fn telling(self, subscriber: Arc<dyn Subscriber>) -> Self {
+        let source = Source::new("host:5043".to_owned());
+        let observers = Observers {
+            events: Events::to(vec![subscriber], source),
+            ..Observers::default()
+        };
+        let settings = Settings::new("/nowhere");
+        let api = Api::observed(self.place.store(), &settings, None, observers);
+        Self {
+            place: self.place,
+            api,
+        }
     }
 
     /// The directory that the settings name.
@@ -187,6 +204,13 @@ impl Registry {
 }
 
 impl Place {
+    fn store(&self) -> Arc<dyn tidegate_registry::store::Store> {
+        match self {
+            Self::Disk(directory) => Arc::new(Filesystem::new(directory.path())),
+            Self::Memory(bucket) => Arc::new(Memory::new(bucket.another_client())),
+        }
+    }
+
     fn open(&self, change: impl FnOnce(&mut Settings)) -> Api {
         let root = match self {
             Self::Disk(directory) => directory.path(),

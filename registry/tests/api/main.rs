@@ -19,6 +19,7 @@ macro_rules! tests_on {
         mod base;
         mod blobs;
         mod catalog;
+        mod events;
         mod harness;
         mod immutable;
         mod manifests;
