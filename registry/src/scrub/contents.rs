@@ -45,9 +45,7 @@ pub(super) async fn hash_all(
         while let Some((content, outcome)) = hashes.next().await {
             let finding = match outcome {
                 Outcome::Right => None,
-                Outcome::Corrupt(actual) => {
-                    Some(corrupt(&**store, options, &content, actual).await?)
-                }
+                Outcome::Corrupt(actual) => corrupt(&**store, options, &content, actual).await,
                 Outcome::Unreadable(error) => Some(unreadable(&content.digest, &error)),
             };
             if let Some(finding) = finding {
@@ -143,26 +141,32 @@ async fn hash(blob: &dyn Blob, mut hasher: Hasher, pace: &Pace) -> Result<Digest
     Ok(hasher.finish())
 }
 
-/// Looks again at what seems to be corrupt, since it may have been replaced
-/// meanwhile, and moves it aside.
+/// Has what seems to be corrupt moved aside. `None` if a push has replaced it
+/// meanwhile, which the store finds out by reading it once more.
 async fn corrupt(
     store: &dyn Maintain,
     options: &Options,
     content: &Content,
     actual: Digest,
-) -> Result<Finding, ScrubError> {
+) -> Option<Finding> {
     let problem = if options.quarantine {
         match store.quarantine(&content.digest).await {
-            Ok(place) => format!("the content has digest {actual}; it was moved to {place}"),
+            Ok(Some(place)) => {
+                format!("the content has digest {actual}; it was moved to {place}")
+            }
+            Ok(None) => return None,
             Err(StoreError::NotFound(_)) => {
                 format!("the content had digest {actual}; it has been removed since")
             }
-            Err(error) => return Err(error.into()),
+            // There may be more that is wrong, on such a disk.
+            Err(error) => {
+                format!("the content has digest {actual}; it cannot be moved aside: {error}")
+            }
         }
     } else {
         format!("the content has digest {actual}")
     };
-    Ok(Finding {
+    Some(Finding {
         kind: Kind::Corrupt,
         subject: content.digest.to_string(),
         problem,
@@ -176,5 +180,64 @@ fn unreadable(digest: &Digest, error: &StoreError) -> Finding {
         subject: digest.to_string(),
         problem: error.to_string(),
         mend: "look after the disk; then push an image that has it again".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use bytes::Bytes;
+    use fs_err as fs;
+
+    use super::*;
+    use crate::oci::Algorithm;
+    use crate::store::{Filesystem, Store};
+
+    const BYTES: &[u8] = b"layer";
+
+    async fn push(store: &Filesystem) {
+        let repo = "a".parse().unwrap();
+        let mut upload = store.begin_upload(&repo).await.unwrap();
+        upload.write(Bytes::from_static(BYTES)).await.unwrap();
+        let digest = Algorithm::Sha256.digest(BYTES);
+        upload.commit(&digest).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_push_has_replaced_since_it_was_read_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Filesystem::new(root.path());
+        let digest = Algorithm::Sha256.digest(BYTES);
+        let options = Options {
+            quarantine: true,
+            rate: None,
+            threads: NonZeroUsize::MIN,
+            state: None,
+        };
+        push(&store).await;
+        let base = root.path().join("docker/registry/v2");
+        let hex = digest.hex();
+        let data = base.join(format!("blobs/sha256/{}/{hex}/data", &hex[..2]));
+        let aside = base.join("_quarantine/sha256");
+        let seen = store.contents(None, 1).await.unwrap().items.remove(0);
+        for (round, bytes) in [(1, "torn"), (2, "la")] {
+            fs::write(&data, bytes).unwrap();
+            let actual = Algorithm::Sha256.digest(bytes.as_bytes());
+            push(&store).await;
+            let found = corrupt(&store, &options, &seen, actual).await;
+            assert_eq!(found, None);
+            assert_eq!(fs::read(&data).unwrap(), BYTES);
+
+            fs::write(&data, bytes).unwrap();
+            let found = corrupt(&store, &options, &seen, actual).await.unwrap();
+            assert_eq!(found.kind, Kind::Corrupt);
+            assert!(!data.exists());
+            // What was moved aside before is kept.
+            assert_eq!(fs::read_dir(&aside).unwrap().count(), round);
+            push(&store).await;
+        }
+        assert_eq!(fs::read(aside.join(&hex)).unwrap(), b"torn");
+        assert_eq!(fs::read(aside.join(format!("{hex}.2"))).unwrap(), b"la");
     }
 }

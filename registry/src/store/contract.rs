@@ -27,6 +27,9 @@ pub struct Subject {
     pub store: Arc<dyn Maintain>,
     /// Makes another store over the same data, with nothing in memory.
     pub reopen: Box<dyn Fn() -> Arc<dyn Maintain> + Send + Sync>,
+    /// Changes the bytes of content, and not their number, as a failing disk
+    /// would: without the store knowing. The content has at least one byte.
+    pub corrupt: Box<dyn Fn(&Digest) + Send + Sync>,
 }
 
 /// Runs the whole suite, each rule on a new subject.
@@ -57,7 +60,7 @@ pub async fn check(make: impl Fn() -> Subject) {
     maintenance::what_is_used_stays(make().store).await;
     maintenance::what_nobody_uses_goes(make().store).await;
     maintenance::inventories_are_complete(make().store).await;
-    maintenance::what_is_corrupt_is_moved_aside(make().store).await;
+    maintenance::what_is_corrupt_is_moved_aside(make()).await;
     replicas::an_upload_goes_from_one_process_to_the_other(make()).await;
     replicas::an_upload_has_one_writer_among_all_processes(make()).await;
     replicas::of_two_writers_of_a_tag_one_wins(make()).await;

@@ -108,7 +108,11 @@ pub trait Maintain: Store {
 
     /// Moves content aside that is not what its digest says, so that it is not
     /// there for whoever asks and can still be looked at. Returns where it is.
-    async fn quarantine(&self, digest: &Digest) -> Result<String, StoreError>;
+    ///
+    /// It is read once more, in one step with the move: content that is right,
+    /// because a push has replaced what the caller saw, stays, and the answer
+    /// is `None`. What was moved aside before is kept.
+    async fn quarantine(&self, digest: &Digest) -> Result<Option<String>, StoreError>;
 }
 
 /// All that is recorded about one repository.

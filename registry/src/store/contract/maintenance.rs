@@ -214,14 +214,27 @@ pub(super) async fn inventories_are_complete(store: Arc<dyn Maintain>) {
     assert_eq!((rest.items[0].digest, rest.more), (digests[1], false));
 }
 
-pub(super) async fn what_is_corrupt_is_moved_aside(store: Arc<dyn Maintain>) {
-    let repo = repo("a");
-    let digest = push(&*store, &repo, b"content").await;
-    store.quarantine(&digest).await.unwrap();
-    assert!(store.blob(&repo, &digest).await.is_err());
-    assert!(store.claim_blob(&repo, &digest).await.is_err());
-    let error = store.quarantine(&digest).await.unwrap_err();
-    assert_missing(&error, &Missing::Content(digest));
-    push(&*store, &repo, b"content").await;
-    assert_eq!(read(&*store, &repo, &digest, 0..7).await, b"content");
+pub(super) async fn what_is_corrupt_is_moved_aside(subject: Subject) {
+    let (store, repo) = (&subject.store, repo("a"));
+    // Stores may keep much and little in different ways.
+    for content in [b"content".to_vec(), vec![7; 200_000]] {
+        let digest = push(&**store, &repo, &content).await;
+        let length = content.len();
+        // Twice: what was moved aside first is not in the way.
+        for _ in 0..2 {
+            assert_eq!(store.quarantine(&digest).await.unwrap(), None);
+            assert_eq!(read(&**store, &repo, &digest, 0..length).await, content);
+            (subject.corrupt)(&digest);
+            assert!(store.quarantine(&digest).await.unwrap().is_some());
+            assert!(store.blob(&repo, &digest).await.is_err());
+            assert!(store.claim_blob(&repo, &digest).await.is_err());
+            let error = store.quarantine(&digest).await.unwrap_err();
+            assert_missing(&error, &Missing::Content(digest));
+            // Whoever saw it corrupt a moment ago does no harm to this.
+            push(&**store, &repo, &content).await;
+        }
+        let other = (subject.reopen)();
+        assert_eq!(other.quarantine(&digest).await.unwrap(), None);
+        assert_eq!(read(&*other, &repo, &digest, 0..length).await, content);
+    }
 }

@@ -1,5 +1,7 @@
 //! [`Maintain`] on a file system. What does not say `async` blocks.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -8,7 +10,9 @@ use fs_err as fs;
 use super::disk;
 use super::durable::{self, is_absent};
 use super::pool::blocking;
-use super::{Filesystem, Shared, blobs, claims, inventory, links, manifests, tidy, uploads, walk};
+use super::{
+    Filesystem, Shared, blobs, claims, inventory, links, manifests, staged, tidy, uploads, walk,
+};
 use crate::oci::{Algorithm, Digest, RepoName, Tag};
 use crate::store::{Blob, Content, Inventory, Maintain, Missing, Page, StoreError, UploadId};
 
@@ -120,7 +124,7 @@ impl Maintain for Filesystem {
         .await
     }
 
-    async fn quarantine(&self, digest: &Digest) -> Result<String, StoreError> {
+    async fn quarantine(&self, digest: &Digest) -> Result<Option<String>, StoreError> {
         let digest = *digest;
         self.blocking(move |shared| quarantine(shared, &digest))
             .await
@@ -222,13 +226,33 @@ fn contents(
     Ok(Page { items, more: false })
 }
 
-fn quarantine(shared: &Shared, digest: &Digest) -> Result<String, StoreError> {
+fn quarantine(shared: &Shared, digest: &Digest) -> Result<Option<String>, StoreError> {
     let missing = || StoreError::NotFound(Missing::Content(*digest));
     let data = shared.layout.blob_data(digest);
-    let aside = shared.layout.quarantined(digest);
-    let _file = claims::lock_exclusively(&data)?.ok_or_else(missing)?;
+    // Until the lock is given back nothing takes the place of this file, and no
+    // push is told that it is there.
+    let file = claims::lock_exclusively(&data)?.ok_or_else(missing)?;
+    if staged::digest_of(&file, digest.algorithm())? == *digest {
+        return Ok(None);
+    }
+    let aside = unused_name(shared.layout.quarantined(digest))?;
     durable::in_directory(&shared.directories, &aside, || disk::rename(&data, &aside))?;
     durable::sync_parent(&aside)?;
     durable::sync_parent(&data)?;
-    Ok(aside.display().to_string())
+    Ok(Some(aside.display().to_string()))
+}
+
+/// The path, or with a number behind it if something is there: what was moved
+/// aside is never replaced. The caller has the lock that everybody takes who
+/// makes such a name.
+fn unused_name(path: PathBuf) -> io::Result<PathBuf> {
+    let mut name = path.clone();
+    for number in 2_u64.. {
+        match fs::symlink_metadata(&name) {
+            Err(error) if is_absent(&error) => break,
+            result => result?,
+        };
+        name = path.with_extension(number.to_string());
+    }
+    Ok(name)
 }

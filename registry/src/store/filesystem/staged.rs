@@ -130,6 +130,13 @@ impl Drop for Staged {
     }
 }
 
+/// The digest of a whole file.
+pub(super) fn digest_of(file: &File, algorithm: Algorithm) -> io::Result<Digest> {
+    let mut hasher = Hasher::new(algorithm);
+    hash(file, 0, file.metadata()?.len(), &mut hasher)?;
+    Ok(hasher.finish())
+}
+
 fn hash(file: &File, from: u64, to: u64, hasher: &mut Hasher) -> io::Result<()> {
     if from == to {
         return Ok(());

@@ -21,8 +21,15 @@ async fn keeps_the_contract() {
     contract::check(|| {
         count.set(count.get() + 1);
         let root = root.path().join(count.get().to_string());
+        let layout = Layout::new(&root);
         Subject {
             store: Arc::new(Filesystem::new(&root)),
+            corrupt: Box::new(move |digest| {
+                let data = layout.blob_data(digest);
+                let mut bytes = fs::read(&data).unwrap();
+                bytes[0] ^= 1;
+                fs::write(&data, bytes).unwrap();
+            }),
             reopen: Box::new(move || Arc::new(Filesystem::new(&root))),
         }
     })

@@ -228,6 +228,14 @@ impl Bucket {
             .collect()
     }
 
+    /// Replaces the bytes of an object as a failing service would. No call.
+    #[cfg(test)]
+    pub(super) fn overwrite(&self, key: &str, bytes: Bytes) {
+        let mut contents = self.lock();
+        let etag = ETag::of(&bytes);
+        contents.insert(key, bytes, etag, &self.service.options);
+    }
+
     /// How many multipart uploads are neither completed nor aborted. No call.
     pub fn open_multiparts(&self) -> usize {
         self.lock().multiparts.len()

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::bucket::{Bucket, ETag, List};
+use super::bucket::{Bucket, BucketError, ETag, List};
 use super::keys;
 use super::records::{self, ATTEMPTS, Seen, contended};
 use crate::oci::Digest;
@@ -179,14 +179,23 @@ pub(super) async fn expire(
     Ok(bury(bucket, &key, &seen).await?.then_some(size))
 }
 
-/// Lets content be gone without its bytes being so. Returns where they are.
-pub(super) async fn quarantine(bucket: &Bucket, digest: &Digest) -> Result<String, StoreError> {
+/// Lets content be gone without its bytes being so, unless they are right.
+/// Returns where they are.
+pub(super) async fn quarantine(
+    bucket: &Bucket,
+    digest: &Digest,
+) -> Result<Option<String>, StoreError> {
     let key = keys::content(digest);
     for _ in 0..ATTEMPTS {
         let seen = records::read::<Record>(bucket, &key).await?;
         let Some(seen) = seen.filter(|seen| !seen.value.dying) else {
             return Err(StoreError::NotFound(Missing::Content(*digest)));
         };
+        // The object of an upload is written once: as long as the record stays,
+        // so do the bytes that were looked at.
+        if is_right(bucket, digest, &seen).await? {
+            return Ok(None);
+        }
         // First the record that the bytes belong to from now on.
         let aside = match seen.value.data {
             Some(id) => keys::quarantined(digest, &id),
@@ -194,13 +203,30 @@ pub(super) async fn quarantine(bucket: &Bucket, digest: &Digest) -> Result<Strin
         };
         records::create(bucket, &aside, &seen.value, &seen.body).await?;
         if records::remove(bucket, &key, &seen.etag).await? {
-            return Ok(seen.value.data.map_or(aside, keys::data));
+            return Ok(Some(seen.value.data.map_or(aside, keys::data)));
         }
         if seen.value.data.is_none() {
             bucket.delete(&aside, None).await?;
         }
     }
     Err(contended(&key))
+}
+
+/// Whether the bytes of a record are what its digest says. Bytes that are gone
+/// are not.
+async fn is_right(
+    bucket: &Bucket,
+    digest: &Digest,
+    seen: &Seen<Record>,
+) -> Result<bool, StoreError> {
+    let algorithm = digest.algorithm();
+    match seen.value.data {
+        None => Ok(algorithm.digest(&seen.body) == *digest),
+        Some(id) => match bucket.get(&keys::data(id), None).await {
+            Err(BucketError::NoSuchKey { .. }) => Ok(false),
+            result => Ok(algorithm.digest(&result?.bytes) == *digest),
+        },
+    }
 }
 
 /// Lists content, in the order of the digests.

@@ -119,7 +119,7 @@ impl Maintain for Memory {
             .await
     }
 
-    async fn quarantine(&self, digest: &Digest) -> Result<String, StoreError> {
+    async fn quarantine(&self, digest: &Digest) -> Result<Option<String>, StoreError> {
         let digest = *digest;
         self.change(async move |bucket| contents::quarantine(&bucket, &digest).await)
             .await

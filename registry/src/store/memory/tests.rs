@@ -13,8 +13,10 @@ use super::*;
 use crate::store::contract::{self, Subject};
 
 fn subject(bucket: Bucket) -> Subject {
+    let service = bucket.clone();
     Subject {
         store: Arc::new(Memory::new(bucket.clone())),
+        corrupt: Box::new(move |digest| world::corrupt(&service, digest)),
         reopen: Box::new(move || Arc::new(Memory::new(bucket.another_client()))),
     }
 }

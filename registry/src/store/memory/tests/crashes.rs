@@ -3,7 +3,7 @@
 //! again, and nothing is left for ever.
 
 use super::super::{Fault, Memory};
-use super::world::{World, manifest, tag, write};
+use super::world::{World, corrupt, manifest, tag, write};
 use crate::oci::{Algorithm, Digest};
 use crate::store::{Maintain, Missing, Store, StoreError};
 
@@ -298,6 +298,8 @@ async fn moving_content_aside() {
     for nth in 0.. {
         let world = World::new(0, 0);
         let digest = world.push(&LARGE).await;
+        corrupt(&world.bucket, &digest);
+        let corrupted = world.read(&digest).await.unwrap();
         let client = world.bucket.another_client();
         client.fail_from(nth);
         let died = Memory::new(client.clone()).quarantine(&digest).await;
@@ -306,12 +308,13 @@ async fn moving_content_aside() {
             Ok(aside) => aside,
             Err(_) => world.store.quarantine(&digest).await.unwrap(),
         };
+        let aside = aside.expect("it is corrupt");
         assert!(world.read(&digest).await.is_err());
         world.push(&LARGE).await;
         assert!(large_is_there(&world).await);
         world.collect_all().await;
         let kept = world.bucket.get(&aside, None).await.unwrap();
-        assert_eq!(kept.bytes, LARGE[..]);
+        assert_eq!(kept.bytes, corrupted);
         if client.calls() <= nth {
             break;
         }

@@ -188,6 +188,18 @@ pub(super) async fn write(upload: &mut dyn Upload, content: &[u8]) -> Result<(),
     Ok(())
 }
 
+/// Changes the last byte of content, wherever that is.
+pub(super) fn corrupt(bucket: &Bucket, digest: &Digest) {
+    let objects = bucket.snapshot();
+    let mut key = keys::content(digest);
+    if let Some(id) = line(&objects[&key]).get("data") {
+        key = format!("{}{}", keys::DATA, id.as_str().unwrap());
+    }
+    let mut bytes = objects[&key].to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    bucket.overwrite(&key, bytes.into());
+}
+
 fn line(record: &Bytes) -> Value {
     let end = record.iter().position(|byte| *byte == b'\n').unwrap();
     serde_json::from_slice(&record[..end]).unwrap()
