@@ -1,15 +1,16 @@
 //! `/v2/<name>/referrers/<digest>`: what was pushed about a manifest.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, LINK};
 use serde::Serialize;
+use serde_json::json;
 
 use super::body::Body;
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::{Call, Response, headers};
-use crate::oci::{Descriptor, Digest, Manifest, ManifestType, RepoName};
+use crate::oci::{Descriptor, Digest, MANIFEST_SIZE_LIMIT, Manifest, ManifestType, RepoName};
 use crate::store::{Store, StoreError, StoredManifest};
 
 #[derive(Serialize)]
@@ -20,38 +21,60 @@ struct Index {
     manifests: Vec<Descriptor>,
 }
 
+/// Bytes of descriptors in one answer, so that the index with what stands around
+/// them is no larger than a manifest may be.
+const PAGE_BYTES: usize = MANIFEST_SIZE_LIMIT - 1024;
+
 /// 200 with an index, which is empty if nothing refers to the digest, and
 /// never 404: that would tell clients that there is no such endpoint.
-/// `artifactType` filters.
+/// `artifactType` filters. What does not fit follows where `Link` leads: after
+/// the digest `last`.
 pub(super) async fn list(
     store: &dyn Store,
     call: &Call,
     repo: &RepoName,
     subject: &Digest,
 ) -> Result<Response, ApiError> {
-    let mut manifests = Vec::new();
-    for digest in store.referrers(repo, subject).await? {
-        if let Some(stored) = found(store.manifest(repo, &digest).await)?
-            && let Some(descriptor) = describe(digest, &stored)
+    let last = last(call)?;
+    let filter = call.query.value("artifactType");
+    let mut page = Page::default();
+    let mut more = false;
+    for (digest, recorded) in candidates(store, repo, subject).await? {
+        if last.is_some_and(|last| digest <= last) {
+            continue;
+        }
+        // Also of what a client recorded, only what is still there counts.
+        let Some(stored) = found(store.manifest(repo, &digest).await)? else {
+            continue;
+        };
+        let Some(descriptor) = recorded.or_else(|| describe(digest, &stored)) else {
+            continue;
+        };
+        let artifact_type = descriptor.artifact_type.as_deref().unwrap_or_default();
+        if filter
+            .as_deref()
+            .is_some_and(|wanted| artifact_type != wanted)
         {
-            manifests.push(descriptor);
+            continue;
+        }
+        if !page.add(descriptor) {
+            more = true;
+            break;
         }
     }
-    add_fallback(store, repo, subject, &mut manifests).await?;
-
-    let filter = call.query.value("artifactType");
-    if let Some(wanted) = &filter {
-        manifests.retain(|manifest| manifest.artifact_type.as_deref() == Some(wanted));
-    }
-    let media_type = ManifestType::OciIndex.as_str();
-    let index = Index {
+    let link = page.manifests.last().filter(|_| more);
+    let link = link.map(|last| next_page(repo, subject, filter.as_deref(), &last.digest));
+    let mut response = Response::new(Body::full(headers::json(&Index {
         schema_version: 2,
-        media_type,
-        manifests,
-    };
-    let mut response = Response::new(Body::full(headers::json(&index)));
+        media_type: ManifestType::OciIndex.as_str(),
+        manifests: page.manifests,
+    })));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let media_type = HeaderValue::from_static(ManifestType::OciIndex.as_str());
+    headers.insert(CONTENT_TYPE, media_type);
+    if let Some(link) = link {
+        headers.insert(LINK, link);
+    }
     if filter.is_some() {
         headers.insert(
             headers::OCI_FILTERS_APPLIED,
@@ -61,31 +84,85 @@ pub(super) async fn list(
     Ok(response)
 }
 
-/// Adds what clients recorded under the tag `sha256-<hex>` while the
-/// repository was served by a registry without this endpoint (OCI
-/// distribution-spec, "Backwards Compatibility").
-async fn add_fallback(
+/// As many descriptors as fit into one answer.
+#[derive(Default)]
+struct Page {
+    manifests: Vec<Descriptor>,
+    bytes: usize,
+}
+
+impl Page {
+    /// False if there is no room. There is always room for one.
+    fn add(&mut self, descriptor: Descriptor) -> bool {
+        let bytes = headers::json(&descriptor).len();
+        if !self.manifests.is_empty() && self.bytes + bytes > PAGE_BYTES {
+            return false;
+        }
+        self.bytes += bytes;
+        self.manifests.push(descriptor);
+        true
+    }
+}
+
+/// The digest after which the list goes on.
+fn last(call: &Call) -> Result<Option<Digest>, ApiError> {
+    let Some(text) = call.query.last() else {
+        return Ok(None);
+    };
+    let last = text.parse::<Digest>().map_err(|error| {
+        ApiError::new(Code::DigestInvalid)
+            .detail(json!({ "last": text, "problem": error.to_string() }))
+    })?;
+    Ok(Some(last))
+}
+
+fn next_page(
+    repo: &RepoName,
+    subject: &Digest,
+    filter: Option<&str>,
+    last: &Digest,
+) -> HeaderValue {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(artifact_type) = filter {
+        query.append_pair("artifactType", artifact_type);
+    }
+    let query = query.append_pair("last", &last.to_string()).finish();
+    headers::value(format!(
+        "</v2/{repo}/referrers/{subject}?{query}>; rel=\"next\""
+    ))
+}
+
+/// What may refer to the subject, in the order of the digests: what was put
+/// with it, and what clients recorded under the tag `sha256-<hex>` while the
+/// repository was served by a registry without this endpoint, with the
+/// descriptor that they recorded (OCI distribution-spec, "Backwards
+/// Compatibility").
+async fn candidates(
     store: &dyn Store,
     repo: &RepoName,
     subject: &Digest,
-    manifests: &mut Vec<Descriptor>,
-) -> Result<(), ApiError> {
+) -> Result<BTreeMap<Digest, Option<Descriptor>>, ApiError> {
+    let put = store.referrers(repo, subject).await?;
+    let mut candidates: BTreeMap<_, _> = put.into_iter().map(|digest| (digest, None)).collect();
     let tag = format!("{}-{}", subject.algorithm().as_str(), subject.hex());
     // The hex of SHA-512 makes a tag that is too long: there is none then.
-    let Ok(tag) = tag.parse() else { return Ok(()) };
+    let Ok(tag) = tag.parse() else {
+        return Ok(candidates);
+    };
     let Some(digest) = found(store.tagged(repo, &tag).await)? else {
-        return Ok(());
+        return Ok(candidates);
     };
     let Some(stored) = found(store.manifest(repo, &digest).await)? else {
-        return Ok(());
+        return Ok(candidates);
     };
-    let Ok(index) = parse(stored.bytes()) else {
-        return Ok(());
-    };
-    let mut known: HashSet<Digest> = manifests.iter().map(|known| known.digest).collect();
-    let recorded = index.children().filter(|child| known.insert(child.digest));
-    manifests.extend(recorded.cloned());
-    Ok(())
+    if let Ok(index) = parse(stored.bytes()) {
+        for child in index.children() {
+            candidates
+                .entry(child.digest)
+                .or_insert_with(|| Some(child.clone()));
+        }
+    }
+    Ok(candidates)
 }
 
 fn describe(digest: Digest, stored: &StoredManifest) -> Option<Descriptor> {
