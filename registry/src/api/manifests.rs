@@ -264,6 +264,7 @@ pub(super) struct Pushed {
 impl Pushed {
     fn read(bytes: Bytes, declared: Option<ManifestType>) -> Result<Self, ApiError> {
         let manifest = Manifest::parse(&bytes, declared).map_err(|error| invalid(&error))?;
+        Manifest::check_embedded(&bytes).map_err(|error| invalid(&error))?;
         Ok(Self {
             blobs: manifest.blobs().map(|blob| blob.digest).collect(),
             children: manifest.children().map(|child| child.digest).collect(),

@@ -5,6 +5,7 @@
 //! is read to check it, never to be written again: what is stored and served
 //! are the bytes that came.
 
+mod embedded;
 #[cfg(test)]
 mod tests;
 
@@ -349,5 +350,13 @@ pub enum ManifestError {
         media_type: ManifestType,
         /// The field that belongs there.
         field: &'static str,
+    },
+    /// A descriptor carries content that is not its own.
+    #[error("the data of the descriptor of {digest} {problem}")]
+    Data {
+        /// What the descriptor stands for. Boxed for the size of the error.
+        digest: Box<Digest>,
+        /// What is the matter with it.
+        problem: String,
     },
 }
