@@ -36,7 +36,7 @@ pub(crate) struct Registry {
 }
 
 enum Place {
-    Disk(tempfile::TempDir),
+    Disk(Arc<tempfile::TempDir>),
     Memory(Bucket),
 }
 
@@ -53,7 +53,7 @@ impl Registry {
 
     fn on(store: Store) -> Self {
         let place = match store {
-            Store::Disk => Place::Disk(tempfile::tempdir().unwrap()),
+            Store::Disk => Place::Disk(Arc::new(tempfile::tempdir().unwrap())),
             Store::Memory => Place::Memory(Bucket::default()),
         };
         let api = place.open(|_| {});
@@ -67,6 +67,16 @@ impl Registry {
             place: self.place,
             api,
         }
+    }
+
+    /// Another server over the same data, at the same time.
+    pub(crate) fn replica(&self) -> Self {
+        let place = match &self.place {
+            Place::Disk(directory) => Place::Disk(Arc::clone(directory)),
+            Place::Memory(bucket) => Place::Memory(bucket.another_client()),
+        };
+        let api = place.open(|_| {});
+        Self { place, api }
     }
 
     /// The same data, opened anew with other settings, and with somebody who

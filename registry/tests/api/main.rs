@@ -21,6 +21,7 @@ macro_rules! tests_on {
         mod catalog;
         mod events;
         mod harness;
+        mod head;
         mod immutable;
         mod manifests;
         mod matrix;

@@ -257,6 +257,23 @@ async fn an_upload_is_continued_after_a_restart() {
 }
 
 #[tokio::test]
+async fn an_upload_is_continued_by_another_replica() {
+    let one = Registry::new();
+    let other = one.replica();
+    let location = one.start_upload("a").await;
+    one.send(patch(&location).body(b"one, ")).await;
+    assert_progress(&other.get(&location).await, 204, &location, "0-4");
+    let chunk = patch(&location).header("content-range", "5-9");
+    other.send(chunk.body(b"other")).await;
+    assert_progress(&one.get(&location).await, 204, &location, "0-9");
+    let answer = one
+        .send(put(&location, sha256(b"one, other, one")).body(b", one"))
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_served(&other, "a", b"one, other, one").await;
+}
+
+#[tokio::test]
 async fn a_second_writer_is_refused() {
     let registry = Registry::new();
     let location = registry.start_upload("a").await;

@@ -194,6 +194,16 @@ pub(super) fn rows() -> Vec<Row> {
             headers: &[],
         },
         Row {
+            request: "/v2/<name>/referrers/<digest>",
+            wrong: "`last` is no digest",
+            mode: Usual,
+            make: |f| request(Method::GET, &f.fill("/v2/app/referrers/<manifest>?last=x")),
+            status: 400,
+            code: "DIGEST_INVALID",
+            detail: r#"{"last": "x", "problem": "a digest is an algorithm, a colon and hex, such as sha256:6c3c…"}"#,
+            headers: &[],
+        },
+        Row {
             request: "GET /v2/<name>/manifests/<reference>",
             wrong: "no such tag",
             mode: Usual,
@@ -440,6 +450,29 @@ pub(super) fn rows() -> Vec<Row> {
         },
         Row {
             request: "PUT /v2/<name>/manifests/<reference>",
+            wrong: "a descriptor with `data` that is not its content",
+            mode: Usual,
+            make: |_| {
+                let manifest = br#"{"schemaVersion":2,"manifests":[{"mediaType":"a/b","size":2,"data":"W10=","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}]}"#;
+                put_manifest("app", "v2", OCI_INDEX, manifest)
+            },
+            status: 400,
+            code: "MANIFEST_INVALID",
+            detail: r#""the data of the descriptor of sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a has digest sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945""#,
+            headers: &[],
+        },
+        Row {
+            request: "PUT /v2/<name>/manifests/<reference>",
+            wrong: "a body longer than `Content-Length`",
+            mode: Usual,
+            make: |_| put_manifest("app", "v2", OCI_MANIFEST, b"{}").replace("content-length", "1"),
+            status: 400,
+            code: "SIZE_INVALID",
+            detail: r#"{"expected": 1, "received": 2}"#,
+            headers: &[],
+        },
+        Row {
+            request: "PUT /v2/<name>/manifests/<reference>",
             wrong: "any manifest",
             mode: ReadOnly,
             make: |f| put(f, "v2"),
@@ -489,6 +522,26 @@ pub(super) fn rows() -> Vec<Row> {
             status: 404,
             code: "MANIFEST_UNKNOWN",
             detail: r#"{"tag": "v1"}"#,
+            headers: &[],
+        },
+        Row {
+            request: "DELETE /v2/<name>/manifests/<reference>",
+            wrong: "a tag that cannot be",
+            mode: Usual,
+            make: |f| request(Method::DELETE, &f.fill("/v2/app/manifests/.hidden")),
+            status: 404,
+            code: "MANIFEST_UNKNOWN",
+            detail: r#""a tag is at most 128 letters, digits, _ . and -, and begins with neither . nor -""#,
+            headers: &[],
+        },
+        Row {
+            request: "DELETE /v2/<name>/manifests/<reference>",
+            wrong: "a digest that is too short",
+            mode: Usual,
+            make: |f| request(Method::DELETE, &f.fill("/v2/app/manifests/sha256:12")),
+            status: 400,
+            code: "DIGEST_INVALID",
+            detail: r#""the digest has 2 characters of hex, expected 64""#,
             headers: &[],
         },
         Row {
@@ -584,6 +637,18 @@ pub(super) fn rows() -> Vec<Row> {
             headers: &[("allow", "GET, HEAD, DELETE")],
         },
         Row {
+            request: "GET /v2/<name>/blobs/<digest>",
+            wrong: "a range that ends before it begins",
+            mode: Usual,
+            make: |f| {
+                request(Method::GET, &f.fill("/v2/app/blobs/<layer>")).header("range", "bytes=3-1")
+            },
+            status: 416,
+            code: "RANGE_INVALID",
+            detail: "",
+            headers: &[("content-range", "bytes */5")],
+        },
+        Row {
             request: "DELETE /v2/<name>/blobs/<digest>",
             wrong: "no such blob",
             mode: Usual,
@@ -591,6 +656,16 @@ pub(super) fn rows() -> Vec<Row> {
             status: 404,
             code: "BLOB_UNKNOWN",
             detail: r#"{"digest": "<absent>"}"#,
+            headers: &[],
+        },
+        Row {
+            request: "DELETE /v2/<name>/blobs/<digest>",
+            wrong: "a digest that is none",
+            mode: Usual,
+            make: |f| request(Method::DELETE, &f.fill("/v2/app/blobs/latest")),
+            status: 400,
+            code: "DIGEST_INVALID",
+            detail: r#""a digest is an algorithm, a colon and hex, such as sha256:6c3c…""#,
             headers: &[],
         },
         Row {
@@ -679,6 +754,23 @@ pub(super) fn rows() -> Vec<Row> {
             status: 400,
             code: "SIZE_INVALID",
             detail: r#"{"expected": 5, "received": 4}"#,
+            headers: &[],
+        },
+        Row {
+            request: "POST /v2/<name>/blobs/uploads/",
+            wrong: "whole blob, body longer than `Content-Length`",
+            mode: Usual,
+            make: |f| {
+                request(
+                    Method::POST,
+                    &f.fill("/v2/app/blobs/uploads/?digest=<four>"),
+                )
+                .body(b"four")
+                .replace("content-length", "3")
+            },
+            status: 400,
+            code: "SIZE_INVALID",
+            detail: r#"{"expected": 3, "received": 4}"#,
             headers: &[],
         },
         Row {
@@ -829,6 +921,20 @@ pub(super) fn rows() -> Vec<Row> {
         },
         Row {
             request: "PATCH /v2/<name>/blobs/uploads/<id>",
+            wrong: "a body longer than `Content-Length`",
+            mode: Usual,
+            make: |f| {
+                request(Method::PATCH, &f.upload)
+                    .body(b"more")
+                    .replace("content-length", "3")
+            },
+            status: 400,
+            code: "SIZE_INVALID",
+            detail: r#"{"expected": 3, "received": 4}"#,
+            headers: &[],
+        },
+        Row {
+            request: "PATCH /v2/<name>/blobs/uploads/<id>",
             wrong: "any chunk",
             mode: ReadOnly,
             make: |f| request(Method::PATCH, &f.upload).body(b"more"),
@@ -903,6 +1009,34 @@ pub(super) fn rows() -> Vec<Row> {
         },
         Row {
             request: "PUT /v2/<name>/blobs/uploads/<id>",
+            wrong: "a `Content-Range` that cannot be read",
+            mode: Usual,
+            make: |f| {
+                request(Method::PUT, &f.fill("<upload>?digest=<four>"))
+                    .header("content-range", "4 to 7")
+                    .body(b"more")
+            },
+            status: 416,
+            code: "RANGE_INVALID",
+            detail: r#""Content-Range cannot be read""#,
+            headers: &[],
+        },
+        Row {
+            request: "PUT /v2/<name>/blobs/uploads/<id>",
+            wrong: "a body shorter than `Content-Length`",
+            mode: Usual,
+            make: |f| {
+                request(Method::PUT, &f.fill("<upload>?digest=<four>"))
+                    .body(b"more")
+                    .replace("content-length", "5")
+            },
+            status: 400,
+            code: "SIZE_INVALID",
+            detail: r#"{"expected": 5, "received": 4}"#,
+            headers: &[],
+        },
+        Row {
+            request: "PUT /v2/<name>/blobs/uploads/<id>",
             wrong: "any upload",
             mode: ReadOnly,
             make: |f| request(Method::PUT, &f.fill("<upload>?digest=<four>")),
@@ -924,6 +1058,16 @@ pub(super) fn rows() -> Vec<Row> {
             status: 404,
             code: "BLOB_UPLOAD_UNKNOWN",
             detail: r#"{"id": "0f5a8b3c-2c7d-4c6e-9a55-0d2f3a1b4c5d"}"#,
+            headers: &[],
+        },
+        Row {
+            request: "DELETE /v2/<name>/blobs/uploads/<id>",
+            wrong: "an upload to another repository",
+            mode: Usual,
+            make: |f| request(Method::DELETE, &f.fill("/v2/other/blobs/uploads/<id>")),
+            status: 404,
+            code: "BLOB_UPLOAD_UNKNOWN",
+            detail: r#"{"id": "<id>"}"#,
             headers: &[],
         },
         Row {
