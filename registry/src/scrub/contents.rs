@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::runtime::Handle;
-use tokio::task::spawn_blocking;
-use tokio_util::sync::CancellationToken;
+use futures_util::{StreamExt, stream};
 
+use super::hashing::digest_of;
 use super::pace::Pace;
 use super::state::{self, State};
 use super::{Finding, Kind, Observer, Options, Report, ScrubError};
-use crate::oci::{Digest, Hasher};
-use crate::store::{Blob, Content, Maintain, StoreError};
+use crate::oci::Digest;
+use crate::store::{Content, Maintain, StoreError};
 
 /// How much content is asked for at once.
 const PAGE: usize = 256;
@@ -94,7 +92,8 @@ async fn check(
     content: Content,
     pace: &Arc<Pace>,
 ) -> (Content, Outcome) {
-    let outcome = match actual(&**store, &content.digest, pace).await {
+    let algorithm = content.digest.algorithm();
+    let outcome = match digest_of(&**store, &content.digest, algorithm, pace).await {
         Ok(Some(actual)) if actual != content.digest => Outcome::Corrupt(actual),
         Ok(Some(_)) => Outcome::Right,
         // An empty file counts as not there, but it is.
@@ -105,40 +104,6 @@ async fn check(
         Err(error) => Outcome::Unreadable(error),
     };
     (content, outcome)
-}
-
-/// The digest that content has; `None` if it is not there.
-async fn actual(
-    store: &dyn Maintain,
-    digest: &Digest,
-    pace: &Arc<Pace>,
-) -> Result<Option<Digest>, StoreError> {
-    let blob = match store.content(digest).await {
-        Err(StoreError::NotFound(_)) => return Ok(None),
-        result => result?,
-    };
-    let (hasher, pace) = (Hasher::new(digest.algorithm()), Arc::clone(pace));
-    let (runtime, ended) = (Handle::current(), CancellationToken::new());
-    // Nobody waits for a whole layer to be read when a server is to stop.
-    let _end = ended.clone().drop_guard();
-    // Hashing is work for a thread, however many the runtime has.
-    let hashed = spawn_blocking(move || {
-        let hashing = hash(&*blob, hasher, &pace);
-        runtime.block_on(ended.run_until_cancelled(hashing))
-    });
-    let hashed = hashed
-        .await
-        .map_err(|failure| StoreError::Io(failure.into()))?;
-    hashed.transpose()
-}
-
-async fn hash(blob: &dyn Blob, mut hasher: Hasher, pace: &Pace) -> Result<Digest, StoreError> {
-    let mut frames = blob.read(0..blob.size());
-    while let Some(frame) = frames.try_next().await? {
-        hasher.update(&frame);
-        pace.take(frame.len() as u64).await;
-    }
-    Ok(hasher.finish())
 }
 
 /// Has what seems to be corrupt moved aside. `None` if a push has replaced it

@@ -31,6 +31,15 @@ pub enum Kind {
     Missing,
 }
 
+impl Finding {
+    /// Whether another run has found the same. The tags that are named behind
+    /// a manifest may have moved meanwhile.
+    pub(super) fn is_about_the_same(&self, other: &Self) -> bool {
+        let thing = |finding: &'_ Self| finding.subject.split(' ').next().map(str::to_owned);
+        self.kind == other.kind && self.problem == other.problem && thing(self) == thing(other)
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.subject, self.problem)

@@ -10,6 +10,9 @@
 
 mod contents;
 mod finding;
+mod follower;
+mod hashing;
+mod known;
 mod links;
 mod pace;
 mod state;
@@ -93,7 +96,7 @@ pub async fn run(
     let mut report = Report::default();
     contents::hash_all(store, options, observer, &mut report).await?;
     if !observer.stops() {
-        links::follow_all(&**store, observer, &mut report).await?;
+        links::follow_all(store, options.rate, observer, &mut report).await?;
     }
     report.complete = !observer.stops();
     if let (Some(path), true) = (&options.state, report.complete) {

@@ -1,3 +1,6 @@
+mod live;
+mod names;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,32 +34,28 @@ impl Registry {
     }
 
     async fn push(&self, repo: &str, content: &str) -> Digest {
-        let mut upload = self.store.begin_upload(&repo_of(repo)).await.unwrap();
-        upload
-            .write(Bytes::copy_from_slice(content.as_bytes()))
-            .await
-            .unwrap();
-        let digest = Algorithm::Sha256.digest(content.as_bytes());
-        upload.commit(&digest).await.unwrap();
-        digest
+        push_to(&*self.store, repo, content).await
     }
 
     /// A manifest with one layer of five bytes.
     async fn put(&self, repo: &str, layer: &Digest, tag: &str) -> Digest {
-        let descriptor = json!({"mediaType": "x/y", "digest": layer, "size": 5});
-        let document = json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": descriptor,
-            "layers": [descriptor],
-        });
-        let bytes = Bytes::from(serde_json::to_vec(&document).unwrap());
+        let tags = vec![tag.parse::<Tag>().unwrap()];
+        self.put_bytes(repo, image(layer, 5), None, tags).await
+    }
+
+    async fn put_bytes(
+        &self,
+        repo: &str,
+        bytes: Bytes,
+        subject: Option<Digest>,
+        tags: Vec<Tag>,
+    ) -> Digest {
         let digest = Algorithm::Sha256.digest(&bytes);
         let manifest = NewManifest {
             digest,
             bytes,
-            subject: None,
-            tags: vec![tag.parse::<Tag>().unwrap()],
+            subject,
+            tags,
         };
         self.store
             .put_manifest(&repo_of(repo), manifest)
@@ -68,6 +67,31 @@ impl Registry {
     async fn scrub(&self) -> Report {
         run(&self.store, &options(), &()).await.unwrap()
     }
+}
+
+async fn push_to(store: &dyn Maintain, repo: &str, content: &str) -> Digest {
+    let digest = Algorithm::Sha256.digest(content.as_bytes());
+    push_by(store, repo, content, &digest).await;
+    digest
+}
+
+async fn push_by(store: &dyn Maintain, repo: &str, content: &str, digest: &Digest) {
+    let mut upload = store.begin_upload(&repo_of(repo)).await.unwrap();
+    let content = Bytes::copy_from_slice(content.as_bytes());
+    upload.write(content).await.unwrap();
+    upload.commit(digest).await.unwrap();
+}
+
+/// A manifest with one layer, which is its configuration as well.
+fn image(layer: &Digest, size: u64) -> Bytes {
+    let descriptor = json!({"mediaType": "x/y", "digest": layer, "size": size});
+    let document = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": descriptor,
+        "layers": [descriptor],
+    });
+    serde_json::to_vec(&document).unwrap().into()
 }
 
 fn repo_of(name: &str) -> RepoName {
