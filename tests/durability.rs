@@ -221,7 +221,9 @@ async fn what_a_full_or_read_only_disk_refused_works_once_it_is_mended() {
     };
     let close = || remount("ro");
     let open = || remount("rw");
-    let faults: [(&dyn Fn(), &dyn Fn(), &str); 2] = [
+    /// How a disk is broken, how it is mended, and what the log says.
+    type Fault<'a> = (&'a dyn Fn(), &'a dyn Fn(), &'static str);
+    let faults: [Fault<'_>; 2] = [
         (&fill, &empty, "No space left on device"),
         (&close, &open, "Read-only file system"),
     ];
