@@ -33,7 +33,7 @@ impl Damageable {
         }
     }
 
-    fn link(&self, below: &str, digest: &Digest) -> std::path::PathBuf {
+    fn link(&self, below: &str, digest: &Digest) -> PathBuf {
         let algorithm = digest.algorithm().as_str();
         self.world.root().join(format!(
             "repositories/a/{below}/{algorithm}/{}/link",
@@ -41,7 +41,7 @@ impl Damageable {
         ))
     }
 
-    fn data(&self, digest: &Digest) -> std::path::PathBuf {
+    fn data(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.world
             .root()
@@ -81,7 +81,7 @@ async fn without_damage_all_that_nobody_uses_goes() {
 
 #[tokio::test]
 async fn what_is_damaged_is_reported_and_protects_its_repository() {
-    type File = fn(&Damageable) -> std::path::PathBuf;
+    type File = fn(&Damageable) -> PathBuf;
     type Row = (
         &'static str,
         File,

@@ -6,7 +6,7 @@ mod races;
 mod removal;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// The directory of the registry on disk.
-    fn root(&self) -> std::path::PathBuf {
+    fn root(&self) -> PathBuf {
         let directory = self.directory.as_ref().expect("it is on disk");
         directory.path().join("docker/registry/v2")
     }
@@ -182,6 +182,13 @@ impl World {
             .get(digest)
             .cloned()
             .unwrap_or_else(|| digest.to_string())
+    }
+
+    /// The digest under which the content of that name is kept.
+    fn named_content(&self, known: &str) -> Digest {
+        let names = self.names.lock().unwrap();
+        let mut all = names.iter().filter(|(_, name)| *name == known);
+        *all.next().expect("it was put").0
     }
 
     /// All that there is, one text for each thing.
@@ -301,12 +308,21 @@ fn name(text: &str) -> RepoName {
 }
 
 fn age(directory: &Path, time: SystemTime) {
-    for entry in fs_err::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            age(&path, time);
-        }
+    for path in below(directory) {
         let file = fs_err::File::open(&path).unwrap();
         file.into_parts().0.set_modified(time).unwrap();
     }
+}
+
+/// The files and directories below a directory.
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs_err::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(below(&path));
+        }
+        all.push(path);
+    }
+    all
 }

@@ -259,3 +259,53 @@ async fn a_tag_that_is_pushed_meanwhile_stays() {
     let run = async { collect(&*world.store, &options, &observer).await.unwrap() };
     assert_eq!(world.gone(run).await.0, ["a has tag u"]);
 }
+
+/// docker-registry deletes a manifest without knowing what else leads to it.
+#[tokio::test]
+async fn what_leads_to_a_manifest_that_is_gone_goes() {
+    let world = World::on_disk();
+    let subject = world.put("a", "subject", index_of(&[]).tagged("t")).await;
+    let about = image_of("config", &[]).about(subject).by_sha512();
+    world.put("a", "about", about).await;
+    let kept = image_of("config", &[]).about(subject);
+    world.put("a", "kept", kept).await;
+    let revisions = world
+        .root()
+        .join("repositories/a/_manifests/revisions/sha256");
+    let about = world.named_content("about").hex();
+    fs_err::remove_file(revisions.join(about).join("link")).unwrap();
+    world.age();
+    let run = async { collect(&*world.store, &options(), &|_| {}).await.unwrap() };
+    let (gone, _) = world.gone(run).await;
+    assert_eq!(gone, ["a has referrer about by sha512", "content about"]);
+    let aliases = world.root().join("repositories/a/_aliases/digests/sha512");
+    let links = below(&aliases).into_iter().filter(|path| path.is_file());
+    assert_eq!(links.count(), 0);
+}
+
+/// What leads to manifests is remembered while many are removed: neither does a
+/// tag that came since lose its manifest, nor does one keep it that has gone.
+#[tokio::test]
+async fn what_is_remembered_of_tags_is_not_believed_too_long() {
+    let world = World::on_disk();
+    let repo = name("a");
+    let mut manifests = Vec::new();
+    for known in ["first", "tagged", "moved"] {
+        let tag = (known == "moved").then_some("moved");
+        manifests.push(world.put("a", known, index_of(&[]).tagged(tag)).await);
+    }
+    world.age();
+    let since = SystemTime::now() - DAY;
+    let expire = async |at: usize| {
+        let expired = world.store.expire_manifest(&repo, &manifests[at], since);
+        expired.await.unwrap()
+    };
+    assert!(expire(0).await);
+    world.put("a", "tagged", index_of(&[]).tagged("t")).await;
+    assert!(!expire(1).await);
+    assert!(!expire(2).await);
+    let tag = "moved".parse().unwrap();
+    world.store.delete_tag(&repo, &tag).await.unwrap();
+    assert!(expire(2).await);
+    assert!(world.store.manifest(&repo, &manifests[1]).await.is_ok());
+}

@@ -86,6 +86,12 @@ impl Layout {
         ))
     }
 
+    /// The links that say what a tag ever pointed at.
+    pub(super) fn tag_history(&self, repo: &RepoName, tag: &Tag) -> PathBuf {
+        self.base
+            .join(format!("repositories/{repo}/_manifests/tags/{tag}/index"))
+    }
+
     /// The links of all manifests that have this subject.
     pub(super) fn referrers(&self, repo: &RepoName, subject: &Digest) -> PathBuf {
         let (algorithm, hex) = (subject.algorithm().as_str(), subject.hex());

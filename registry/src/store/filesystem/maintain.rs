@@ -9,6 +9,7 @@ use fs_err as fs;
 
 use super::disk;
 use super::durable::{self, is_absent};
+use super::pointers::Pointers;
 use super::pool::blocking;
 use super::{
     Filesystem, Shared, blobs, claims, inventory, links, manifests, staged, tidy, uploads, walk,
@@ -137,20 +138,24 @@ fn expire_manifest(
     digest: &Digest,
     unused_since: SystemTime,
 ) -> Result<bool, StoreError> {
-    let Some(_writing) = shared.locks.hold_existing(shared, repo)? else {
+    let Some(writing) = shared.locks.hold_existing(shared, repo)? else {
         return Ok(false);
     };
     let revision = shared.layout.revision_link(repo, digest);
     let Some(file) = claims::lock_exclusively(&revision)? else {
         return Ok(false);
     };
-    if file.metadata()?.modified()? >= unused_since
-        || !manifests::tags_of(shared, repo, digest)?.is_empty()
-    {
+    if file.metadata()?.modified()? >= unused_since {
         return Ok(false);
     }
-    manifests::remove_tag_history(shared, repo, digest)?;
-    manifests::remove_revision(shared, repo, digest)?;
+    let pointers = Pointers::of_untagged(shared, repo, digest, unused_since, &writing)?;
+    let Some(pointers) = pointers else {
+        return Ok(false);
+    };
+    for tag in pointers.history(digest) {
+        durable::remove(&shared.layout.tag_index_link(repo, tag, digest))?;
+    }
+    manifests::remove_revision(shared, repo, digest, pointers.aliases(digest))?;
     Ok(true)
 }
 

@@ -178,15 +178,12 @@ pub(super) fn delete(shared: &Shared, repo: &RepoName, digest: &Digest) -> Resul
     for tag in tags_of(shared, repo, &content)? {
         remove_tag(shared, repo, &tag)?;
     }
-    remove_revision(shared, repo, &content)
+    let names = aliases::of_content(shared, repo, &content)?;
+    remove_revision(shared, repo, &content, &names)
 }
 
 /// The tags that point at a manifest. A broken one cannot be said to.
-pub(super) fn tags_of(
-    shared: &Shared,
-    repo: &RepoName,
-    content: &Digest,
-) -> Result<Vec<Tag>, StoreError> {
+fn tags_of(shared: &Shared, repo: &RepoName, content: &Digest) -> Result<Vec<Tag>, StoreError> {
     let mut tags = walk::tag_names(&shared.layout, repo)?;
     tags.retain(|tag| {
         let current = links::read_blocking(&shared.layout.tag_current_link(repo, tag));
@@ -195,25 +192,13 @@ pub(super) fn tags_of(
     Ok(tags)
 }
 
-/// Removes what says that tags once pointed at a manifest.
-pub(super) fn remove_tag_history(
-    shared: &Shared,
-    repo: &RepoName,
-    content: &Digest,
-) -> Result<(), StoreError> {
-    for tag in walk::tag_names(&shared.layout, repo)? {
-        durable::remove(&shared.layout.tag_index_link(repo, &tag, content))?;
-    }
-    Ok(())
-}
-
-/// Removes a manifest to which no tag points.
+/// Removes a manifest to which no tag points, with its other digests.
 pub(super) fn remove_revision(
     shared: &Shared,
     repo: &RepoName,
     content: &Digest,
+    names: &[Digest],
 ) -> Result<(), StoreError> {
-    let names = aliases::of_content(shared, repo, content)?;
     if let Some(subject) = subject_of(shared, content) {
         for name in names.iter().chain([content]) {
             durable::remove(&shared.layout.referrer_link(repo, &subject, name))?;
@@ -222,7 +207,7 @@ pub(super) fn remove_revision(
     durable::remove(&shared.layout.revision_link(repo, content))?;
     // Last: if this is interrupted, it can be begun again by any name, and an
     // alias that leads nowhere is none.
-    for name in &names {
+    for name in names {
         aliases::remove(shared, repo, name)?;
     }
     Ok(())

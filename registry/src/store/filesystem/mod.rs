@@ -26,6 +26,7 @@ mod listing;
 mod locks;
 mod maintain;
 mod manifests;
+mod pointers;
 mod pool;
 mod quick;
 mod staged;
@@ -75,6 +76,7 @@ struct Shared {
     cache_use: CacheUse,
     listings: Listings,
     witnesses: Witnesses,
+    pointers: pointers::LastRead,
     frames: Arc<Pool>,
 }
 
@@ -92,6 +94,7 @@ impl Filesystem {
                 cache_use: CacheUse::default(),
                 listings: Listings::new(),
                 witnesses: walk::new_witnesses(),
+                pointers: pointers::LastRead::default(),
                 frames: Arc::default(),
             }),
         }

@@ -11,6 +11,7 @@ use super::Shared;
 use super::disk;
 use super::durable::{self, is_absent};
 use super::layout::{Layout, UPLOADS};
+use super::{links, walk};
 use crate::oci::RepoName;
 use crate::store::StoreError;
 
@@ -24,6 +25,7 @@ pub(super) fn repository(
     let layout = &shared.layout;
     let directory = layout.repository(repo);
     let manifests = layout.manifests(repo);
+    dangling(shared, repo, unused_since)?;
     let mut emptied = true;
     for entry in entries(&directory)? {
         // No part of a name begins so: it is not another repository.
@@ -54,6 +56,50 @@ pub(super) fn repository(
         }
     }
     Ok(())
+}
+
+/// Removes referrers and aliases of manifests that are gone: whoever removes a
+/// manifest without knowing of them, as docker-registry does, leaves them.
+fn dangling(shared: &Shared, repo: &RepoName, unused_since: SystemTime) -> Result<(), StoreError> {
+    let layout = &shared.layout;
+    let mut links = Vec::new();
+    for subject in walk::digests_of(&layout.all_referrers(repo))? {
+        let below = walk::linked_digests(&layout.referrers(repo, &subject))?;
+        links.extend(
+            below
+                .iter()
+                .map(|referrer| layout.referrer_link(repo, &subject, referrer)),
+        );
+    }
+    let aliases = walk::linked_digests(&layout.aliases(repo))?;
+    links.extend(aliases.iter().map(|alias| layout.alias_link(repo, alias)));
+    for link in links {
+        if is_dangling(layout, repo, &link, unused_since)? {
+            // A manifest is written before what leads to it, under this lock.
+            let _held = shared.locks.hold_existing(shared, repo)?;
+            if is_dangling(layout, repo, &link, unused_since)? {
+                durable::remove(&link)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a link has led nowhere for long. One that cannot be read is for
+/// others to report.
+fn is_dangling(
+    layout: &Layout,
+    repo: &RepoName,
+    link: &Path,
+    unused_since: SystemTime,
+) -> Result<bool, StoreError> {
+    Ok(match links::read_blocking(link) {
+        Ok(Some(target)) => {
+            !fs::exists(layout.revision_link(repo, &target))? && is_unused(link, unused_since)?
+        }
+        Ok(None) | Err(StoreError::Damaged { .. }) => false,
+        Err(error) => return Err(error),
+    })
 }
 
 /// Tidies what all repositories share.

@@ -99,17 +99,25 @@ fn walk_repositories(
 
 /// The digests for which a directory holds a link, in order.
 pub(super) fn linked_digests(directory: &Path) -> Result<Vec<Digest>, StoreError> {
+    let mut linked = Vec::new();
+    for digest in digests_of(directory)? {
+        let below = directory.join(digest.algorithm().as_str());
+        if fs::exists(below.join(digest.hex()).join(LINK))? {
+            linked.push(digest);
+        }
+    }
+    Ok(linked)
+}
+
+/// The digests that a directory has directories for, sorted.
+pub(super) fn digests_of(directory: &Path) -> Result<Vec<Digest>, StoreError> {
     let mut digests = Vec::new();
     for algorithm in directory_names(directory)? {
-        let below = directory.join(&algorithm);
-        for hex in directory_names(&below)? {
-            let link = below.join(&hex).join(LINK);
-            if let Ok(digest) = format!("{algorithm}:{hex}").parse()
-                && fs::exists(&link)?
-            {
-                digests.push(digest);
-            }
-        }
+        let names = directory_names(&directory.join(&algorithm))?;
+        let parsed = names
+            .iter()
+            .map(|hex| format!("{algorithm}:{hex}").parse::<Digest>());
+        digests.extend(parsed.filter_map(Result::ok));
     }
     digests.sort_unstable();
     Ok(digests)
