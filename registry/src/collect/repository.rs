@@ -130,9 +130,14 @@ async fn read_manifests(
         }
     }
     if !absent.is_empty() {
-        // Deleted since, or without its content?
+        // Deleted since, or without its content, or damaged since?
         let now = run.store.inventory(repo).await?;
-        let there: HashSet<_> = now.manifests.iter().map(|entry| entry.digest).collect();
+        let damaged = now.damaged.iter().filter_map(|damage| match damage.part {
+            Part::Manifest(digest) => Some(digest),
+            _ => None,
+        });
+        let whole = now.manifests.iter().map(|entry| entry.digest);
+        let there: HashSet<_> = whole.chain(damaged).collect();
         absent.retain(|entry| there.contains(&entry.digest));
     }
     for entry in absent {

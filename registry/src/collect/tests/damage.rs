@@ -197,7 +197,38 @@ async fn what_was_deleted_meanwhile_is_not_damaged() {
     let world = &damageable.world;
     world.age();
     let link = damageable.link("_manifests/revisions", &damageable.untagged);
-    // Between the inventory and the manifests, rules look at tags.
+    let observer = |event: &Event<'_>| {
+        if matches!(event, Event::Tag { .. }) {
+            fs_err::remove_file(&link).unwrap();
+        }
+    };
+    let report = collect(&*world.store, &looking_at_tags(), &observer)
+        .await
+        .unwrap();
+    assert_eq!(report.damaged, []);
+}
+
+/// A link is empty for a moment while docker-registry writes it.
+#[tokio::test]
+async fn what_was_damaged_meanwhile_protects_its_repository() {
+    let damageable = Damageable::new().await;
+    let world = &damageable.world;
+    world.age();
+    let link = damageable.link("_manifests/revisions", &damageable.untagged);
+    let gone = world
+        .gone_meanwhile(looking_at_tags(), |event| {
+            if matches!(event, Event::Tag { .. }) {
+                fs_err::write(&link, b"").unwrap();
+            }
+        })
+        .await;
+    // It is not listed as long as its link is broken; what it needs stays.
+    let expected = [&MANIFEST[..1], &OTHERS].concat();
+    assert_eq!(gone.iter().collect::<Vec<_>>(), expected);
+}
+
+/// Between the inventory and the manifests, rules look at tags.
+fn looking_at_tags() -> Options {
     let mut options = deleting_untagged();
     options.retention = vec![tidegate_config::RetentionRule {
         repositories: "**".parse().unwrap(),
@@ -206,11 +237,5 @@ async fn what_was_deleted_meanwhile_is_not_damaged() {
         keep_pushed_within: None,
         keep_tags: None,
     }];
-    let observer = |event: &Event<'_>| {
-        if matches!(event, Event::Tag { .. }) {
-            fs_err::remove_file(&link).unwrap();
-        }
-    };
-    let report = collect(&*world.store, &options, &observer).await.unwrap();
-    assert_eq!(report.damaged, []);
+    options
 }

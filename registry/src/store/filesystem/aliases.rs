@@ -21,7 +21,7 @@ pub(super) async fn content_of(
 ) -> Result<Option<Digest>, StoreError> {
     match digest.algorithm() {
         Algorithm::Sha256 => Ok(Some(*digest)),
-        Algorithm::Sha512 => links::read(&shared.layout.alias_link(repo, digest)).await,
+        Algorithm::Sha512 => links::read_sound(&shared.layout.alias_link(repo, digest)).await,
     }
 }
 

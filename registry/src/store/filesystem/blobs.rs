@@ -23,20 +23,7 @@ pub(super) async fn open(
 ) -> Result<FileBlob, StoreError> {
     let missing = || StoreError::NotFound(Missing::Blob(repo.clone(), *digest));
     let link = shared.layout.layer_link(repo, digest);
-    let target = match links::read(&link).await {
-        Ok(target) => target.ok_or_else(missing)?,
-        // To be told "not there" is what makes a client send the layer again,
-        // and that writes the link anew. An error would stop every push.
-        Err(StoreError::Damaged { location, problem }) => {
-            tracing::warn!(
-                store.link = location,
-                problem,
-                "broken link: the blob counts as absent"
-            );
-            return Err(missing());
-        }
-        Err(error) => return Err(error),
-    };
+    let target = links::read_sound(&link).await?.ok_or_else(missing)?;
     open_content(shared, &target).await?.ok_or_else(missing)
 }
 

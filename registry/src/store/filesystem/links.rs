@@ -25,6 +25,23 @@ pub(super) async fn read(path: &Path) -> Result<Option<Digest>, StoreError> {
     parse(path, quick::read::<LONGEST>(path).await)
 }
 
+/// As [`read`], where a broken link counts as none: to be told "not there" is
+/// what makes a client send again what the link is about, and that writes it
+/// anew. An error would stop every push.
+pub(super) async fn read_sound(path: &Path) -> Result<Option<Digest>, StoreError> {
+    match read(path).await {
+        Err(StoreError::Damaged { location, problem }) => {
+            tracing::warn!(
+                store.link = location,
+                problem,
+                "broken link: what it is about counts as absent"
+            );
+            Ok(None)
+        }
+        result => result,
+    }
+}
+
 /// As [`read`], for callers that may block.
 pub(super) fn read_blocking(path: &Path) -> Result<Option<Digest>, StoreError> {
     parse(path, quick::read_blocking::<LONGEST>(path))

@@ -57,7 +57,7 @@ pub(super) async fn read(
     let link = shared
         .layout
         .revision_link(repo, &content.ok_or_else(missing)?);
-    let content = links::read(&link).await?.ok_or_else(missing)?;
+    let content = links::read_sound(&link).await?.ok_or_else(missing)?;
     if let Some(manifest) = shared.manifests.get(&content).await {
         shared.cache_use.hits.inc();
         return Ok(manifest);
