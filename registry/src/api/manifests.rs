@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, LOCATION, VARY};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::body::Body;
@@ -61,7 +61,9 @@ pub(super) async fn get(
         response.headers_mut().insert(CONTENT_TYPE, media_type);
         response
     };
-    if let (Reference::Tag(tag), &Method::GET) = (reference, &call.method) {
+    if let Reference::Tag(tag) = reference {
+        // With HEAD as well: containerd asks so where a tag points, and then
+        // gets the manifest by its digest.
         call.shared.pulls.note(store, repo, tag).await;
     }
     let headers = response.headers_mut();
