@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::fixture::Condition;
+use super::row::Row;
 use super::rows::rows;
-use super::{Mode, Row};
 
 const BEGIN: &str = "<!-- the table of failures -->\n";
 const END: &str = "<!-- end of the table -->";
@@ -48,23 +49,24 @@ fn markdown() -> String {
 }
 
 fn line(row: &Row) -> String {
-    let mode = match row.mode {
-        Mode::Usual => "",
-        Mode::NoDelete => " (deletion off)",
-        Mode::ReadOnly => " (read-only)",
-        Mode::Immutable => " (immutable)",
+    let condition = match row.condition {
+        Condition::Usual => "",
+        Condition::NoDelete => " (deletion off)",
+        Condition::ReadOnly => " (read-only)",
+        Condition::Immutable => " (immutable)",
     };
     let headers: Vec<String> = row
+        .expected
         .headers
         .iter()
         .map(|(name, value)| code(&format!("{name}: {value}")))
         .collect();
     format!(
-        "| {}{mode} | {} | {} | {} | {} |\n",
+        "| {}{condition} | {} | {} | {} | {} |\n",
         row.wrong,
-        row.status,
-        row.code,
-        code(row.detail),
+        row.expected.status,
+        row.expected.code,
+        code(&row.expected.detail),
         headers.join(" ")
     )
 }

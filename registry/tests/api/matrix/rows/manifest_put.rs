@@ -1,0 +1,153 @@
+//! `PUT /v2/<name>/manifests/<reference>`
+
+use super::super::super::harness::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+use super::super::ask::{put, put_document, put_to};
+use super::super::expected::{
+    NOT_A_TAG, content_unknown, digest_invalid, immutable, manifest_invalid, size_invalid,
+    tag_invalid, unsupported,
+};
+use super::super::fixture::Condition::{Immutable, ReadOnly};
+use super::super::row::{Row, row, section};
+
+pub(super) fn put_manifest() -> Vec<Row> {
+    section(
+        "PUT /v2/<name>/manifests/<reference>",
+        [
+            row(
+                "a tag that cannot be",
+                put(".hidden"),
+                tag_invalid().says(NOT_A_TAG),
+            ),
+            row(
+                "a bad tag in `?tag=`",
+                put("<manifest>?tag=.bad"),
+                tag_invalid().detail(&format!(r#"{{"tag": ".bad", "problem": "{NOT_A_TAG}"}}"#)),
+            ),
+            row(
+                "more than 64 tags in `?tag=`",
+                put(&many_tags()),
+                tag_invalid()
+                    .status(414)
+                    .says("one request may name 64 tags"),
+            ),
+            row(
+                "another digest than the body has",
+                put("<absent>"),
+                digest_invalid().detail(r#"{"expected": "<absent>", "actual": "<manifest>"}"#),
+            ),
+            row(
+                "no JSON",
+                put_document("v2", OCI_MANIFEST, b"{"),
+                manifest_invalid().says(
+                    "the manifest cannot be read: EOF while parsing an object at line 1 \
+                     column 1",
+                ),
+            ),
+            row(
+                "an empty body",
+                put_document("v2", OCI_MANIFEST, b""),
+                manifest_invalid().says(
+                    "the manifest cannot be read: EOF while parsing a value at line 1 \
+                     column 0",
+                ),
+            ),
+            row(
+                "an unknown type in the request",
+                put("v2").media_type("text/plain"),
+                manifest_invalid().says(
+                    r#"the media type "text/plain" is not one of an image manifest or index"#,
+                ),
+            ),
+            row(
+                "another type than the document says",
+                put("v2").media_type(DOCKER_MANIFEST),
+                manifest_invalid().says(
+                    "the manifest has mediaType \
+                     application/vnd.oci.image.manifest.v1+json, but was sent as \
+                     application/vnd.docker.distribution.manifest.v2+json",
+                ),
+            ),
+            row(
+                "an old version of the schema",
+                put_document("v2", OCI_MANIFEST, br#"{"schemaVersion":1}"#),
+                manifest_invalid().says("the manifest has schemaVersion 1, expected 2"),
+            ),
+            row(
+                "a field is missing",
+                put_document("v2", OCI_MANIFEST, br#"{"schemaVersion":2}"#),
+                manifest_invalid().says(
+                    "a document of type application/vnd.oci.image.manifest.v1+json must \
+                     have the field config",
+                ),
+            ),
+            row(
+                "fields of a manifest and of an index",
+                put_document(
+                    "v2",
+                    OCI_INDEX,
+                    br#"{"schemaVersion":2,"manifests":[],"layers":[]}"#,
+                ),
+                manifest_invalid().says(
+                    "a document of type application/vnd.oci.image.index.v1+json must \
+                     not have the field layers",
+                ),
+            ),
+            row(
+                "content that the repository does not have",
+                put_to("other", "v1"),
+                content_unknown().detail(r#"{"digest": "<config>"}"#),
+            ),
+            row(
+                "more than 4 MiB",
+                put_document("v2", OCI_MANIFEST, &vec![b' '; 4 * 1024 * 1024 + 1]),
+                manifest_invalid()
+                    .status(413)
+                    .says("the manifest is larger than 4194304 bytes"),
+            ),
+            row(
+                "a body shorter than `Content-Length`",
+                put("v2").announcing(9999),
+                size_invalid().detail(r#"{"expected": 9999, "received": <size>}"#),
+            ),
+            row(
+                "a descriptor with `data` that is not its content",
+                put_document("v2", OCI_INDEX, WRONG_DATA),
+                manifest_invalid().says(
+                    "the data of the descriptor of \
+                     sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a \
+                     has digest \
+                     sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
+                ),
+            ),
+            row(
+                "a body longer than `Content-Length`",
+                put_document("v2", OCI_MANIFEST, b"{}").announcing(1),
+                size_invalid().detail(r#"{"expected": 1, "received": 2}"#),
+            ),
+            row("any manifest", put("v2"), unsupported("GET, HEAD")).when(ReadOnly),
+            row(
+                "another manifest for a tag that stays",
+                put_document("v1", OCI_INDEX, br#"{"schemaVersion":2,"manifests":[]}"#),
+                immutable(),
+            )
+            .when(Immutable),
+        ],
+    )
+}
+
+/// A reference with one tag too many.
+fn many_tags() -> String {
+    let tags: String = (0..65).map(|tag| format!("&tag=t{tag}")).collect();
+    format!("<manifest>?{tags}")
+}
+
+/// `{}` is announced, and `[]` is there.
+const WRONG_DATA: &[u8] = br#"{
+    "schemaVersion": 2,
+    "manifests": [{
+        "mediaType": "a/b",
+        "size": 2,
+        "data": "W10=",
+        "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    }]
+}"#;
