@@ -247,24 +247,35 @@ async fn expire_layers(
         .filter(is_named)
         .map(|entry| entry.content)
         .collect();
+    let mut unneeded = Vec::new();
     for entry in &inventory.layers {
         let stays = keeps_all
             || needed.contains(&entry.digest)
             || content.contains(&entry.content)
             || entry.used >= run.unused_since;
-        let goes = !stays && {
-            run.pace.step().await;
-            run.options.dry_run
-                || run
-                    .store
-                    .expire_layer(repo, &entry.digest, run.unused_since)
-                    .await?
-        };
-        if goes {
-            run.report.layers += 1;
-            run.tell(&Event::LayerGoes(repo, &entry.digest));
-        } else {
+        if stays {
             run.marks.insert(&entry.content);
+        } else {
+            unneeded.push(entry);
+        }
+    }
+    for some in unneeded.chunks(run.at_once()) {
+        run.pace.step().await;
+        let gone = if run.options.dry_run {
+            vec![true; some.len()]
+        } else {
+            let digests: Vec<_> = some.iter().map(|entry| entry.digest).collect();
+            run.store
+                .expire_layers(repo, &digests, run.unused_since)
+                .await?
+        };
+        for (entry, gone) in some.iter().zip(gone) {
+            if gone {
+                run.report.layers += 1;
+                run.tell(&Event::LayerGoes(repo, &entry.digest));
+            } else {
+                run.marks.insert(&entry.content);
+            }
         }
     }
     Ok(())

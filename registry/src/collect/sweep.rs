@@ -112,18 +112,26 @@ async fn save(
 }
 
 async fn remove(run: &mut Run<'_>, candidates: Candidates) -> Result<(), StoreError> {
-    for (bytes, size) in candidates.0 {
+    let candidates: Vec<_> = candidates.0.into_iter().collect();
+    for some in candidates.chunks(run.at_once()) {
         run.pace.step().await;
-        let digest = Digest::from_sha256_bytes(bytes);
+        let digests: Vec<_> = some
+            .iter()
+            .map(|(bytes, _)| Digest::from_sha256_bytes(*bytes))
+            .collect();
         let freed = if run.options.dry_run {
-            Some(size)
+            some.iter().map(|(_, size)| Some(*size)).collect()
         } else {
-            run.store.expire_content(&digest, run.unused_since).await?
+            run.store
+                .expire_contents(&digests, run.unused_since)
+                .await?
         };
-        if let Some(freed) = freed {
-            run.report.blobs += 1;
-            run.report.bytes += freed;
-            run.tell(&Event::ContentGoes(&digest));
+        for (digest, freed) in digests.iter().zip(freed) {
+            if let Some(freed) = freed {
+                run.report.blobs += 1;
+                run.report.bytes += freed;
+                run.tell(&Event::ContentGoes(digest));
+            }
         }
     }
     if !run.options.dry_run {

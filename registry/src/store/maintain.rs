@@ -49,6 +49,24 @@ pub trait Maintain: Store {
         unused_since: SystemTime,
     ) -> Result<bool, StoreError>;
 
+    /// As [`Maintain::expire_layer`] for many blobs, with an answer for each.
+    ///
+    /// A store where it is the end of a change that costs, and not the change,
+    /// does all of them for the price of one. After an error it is not known
+    /// which of them are gone.
+    async fn expire_layers(
+        &self,
+        repo: &RepoName,
+        digests: &[Digest],
+        unused_since: SystemTime,
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut gone = Vec::with_capacity(digests.len());
+        for digest in digests {
+            gone.push(self.expire_layer(repo, digest, unused_since).await?);
+        }
+        Ok(gone)
+    }
+
     /// Removes a manifest from a repository, with its other digests and what
     /// says that it is a referrer, if it was last used before `unused_since`
     /// and no tag points at it. Returns whether it did.
@@ -105,6 +123,20 @@ pub trait Maintain: Store {
         digest: &Digest,
         unused_since: SystemTime,
     ) -> Result<Option<u64>, StoreError>;
+
+    /// As [`Maintain::expire_content`] for much content, as
+    /// [`Maintain::expire_layers`] is for blobs.
+    async fn expire_contents(
+        &self,
+        digests: &[Digest],
+        unused_since: SystemTime,
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let mut freed = Vec::with_capacity(digests.len());
+        for digest in digests {
+            freed.push(self.expire_content(digest, unused_since).await?);
+        }
+        Ok(freed)
+    }
 
     /// Moves content aside that is not what its digest says, so that it is not
     /// there for whoever asks and can still be looked at. Returns where it is.

@@ -5,6 +5,7 @@
 //! makes it safe is a lock on the file: a claim holds it shared, a removal
 //! exclusively, and neither looks at a file that has lost its name meanwhile.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -70,9 +71,37 @@ fn warn_of_foreign_file(path: &Path, error: &io::Error) {
     });
 }
 
-/// Removes a file for good that was last used before `unused_since`, and
-/// returns its length. `None` if it is used, or not there.
-pub(super) fn remove_unused(path: &Path, unused_since: SystemTime) -> io::Result<Option<u64>> {
+/// Removes files for good that were last used before `unused_since`, each with
+/// its directory if nothing else is in there. Returns their lengths, with `None`
+/// for those that are used, or not there.
+///
+/// What has changed is synced at the end, each directory once: a sync takes
+/// longer than all the rest that a removal does.
+pub(super) fn remove_unused(
+    paths: &[PathBuf],
+    unused_since: SystemTime,
+) -> io::Result<Vec<Option<u64>>> {
+    let mut changed = BTreeSet::new();
+    let mut lengths = Vec::with_capacity(paths.len());
+    for path in paths {
+        let length = remove_one(path, unused_since)?;
+        if let (Some(_), Some(directory)) = (length, path.parent()) {
+            // Whoever puts something there makes it again.
+            let emptied = disk::remove_dir(directory).is_ok();
+            let above = directory.parent().filter(|_| emptied);
+            changed.insert(above.unwrap_or(directory));
+        }
+        lengths.push(length);
+    }
+    for directory in changed {
+        durable::sync_nearest(directory)?;
+    }
+    Ok(lengths)
+}
+
+/// As [`remove_unused`] for one file, without its directory and not yet for
+/// good.
+fn remove_one(path: &Path, unused_since: SystemTime) -> io::Result<Option<u64>> {
     let Some(file) = lock_exclusively(path)? else {
         return Ok(None);
     };
@@ -81,7 +110,6 @@ pub(super) fn remove_unused(path: &Path, unused_since: SystemTime) -> io::Result
         return Ok(None);
     }
     disk::remove_file(path)?;
-    durable::sync_removal(path)?;
     Ok(Some(metadata.len()))
 }
 

@@ -129,10 +129,15 @@ pub(super) fn remove(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Makes it durable that there is nothing at `path`. Its directory may have
-/// been removed meanwhile, because it was empty: then that is what has to last.
+/// Makes it durable that there is nothing at `path`.
 pub(super) fn sync_removal(path: &Path) -> io::Result<()> {
-    for directory in path.ancestors().skip(1) {
+    path.parent().map_or(Ok(()), sync_nearest)
+}
+
+/// Makes the names in a directory durable. It may have been removed meanwhile,
+/// because it was empty: then that is what has to last.
+pub(super) fn sync_nearest(directory: &Path) -> io::Result<()> {
+    for directory in directory.ancestors() {
         match disk::sync_directory(directory) {
             Err(error) if is_absent(&error) => {}
             result => return result,

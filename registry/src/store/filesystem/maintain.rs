@@ -41,8 +41,26 @@ impl Maintain for Filesystem {
         digest: &Digest,
         unused_since: SystemTime,
     ) -> Result<bool, StoreError> {
-        let link = self.shared.layout.layer_link(repo, digest);
-        blocking(move || Ok(claims::remove_unused(&link, unused_since)?.is_some())).await
+        let gone = self.expire_layers(repo, &[*digest], unused_since).await?;
+        Ok(gone == [true])
+    }
+
+    async fn expire_layers(
+        &self,
+        repo: &RepoName,
+        digests: &[Digest],
+        unused_since: SystemTime,
+    ) -> Result<Vec<bool>, StoreError> {
+        let layout = &self.shared.layout;
+        let links: Vec<_> = digests
+            .iter()
+            .map(|digest| layout.layer_link(repo, digest))
+            .collect();
+        blocking(move || {
+            let lengths = claims::remove_unused(&links, unused_since)?;
+            Ok(lengths.iter().map(Option::is_some).collect())
+        })
+        .await
     }
 
     async fn expire_manifest(
@@ -112,17 +130,21 @@ impl Maintain for Filesystem {
         digest: &Digest,
         unused_since: SystemTime,
     ) -> Result<Option<u64>, StoreError> {
-        let digest = *digest;
-        self.blocking(move |shared| {
-            let data = shared.layout.blob_data(&digest);
-            let freed = claims::remove_unused(&data, unused_since)?;
-            if let (Some(_), Some(directory)) = (freed, data.parent()) {
-                // Whoever puts something there makes it again.
-                let _ = disk::remove_dir(directory);
-            }
-            Ok(freed)
-        })
-        .await
+        let freed = self.expire_contents(&[*digest], unused_since).await?;
+        Ok(freed.into_iter().next().flatten())
+    }
+
+    async fn expire_contents(
+        &self,
+        digests: &[Digest],
+        unused_since: SystemTime,
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let layout = &self.shared.layout;
+        let data: Vec<_> = digests
+            .iter()
+            .map(|digest| layout.blob_data(digest))
+            .collect();
+        blocking(move || Ok(claims::remove_unused(&data, unused_since)?)).await
     }
 
     async fn quarantine(&self, digest: &Digest) -> Result<Option<String>, StoreError> {

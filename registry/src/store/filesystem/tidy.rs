@@ -115,20 +115,21 @@ pub(super) fn common(layout: &Layout, unused_since: SystemTime) -> Result<(), St
 /// Tidies a directory and removes it if nothing is left. Returns whether it
 /// is gone.
 fn sweep(directory: &Path, unused_since: SystemTime) -> Result<bool, StoreError> {
-    sweep_below(directory, unused_since)?;
-    remove_if_empty(directory, unused_since)
+    Ok(sweep_below(directory, unused_since)? && remove_if_empty(directory, unused_since)?)
 }
 
-fn sweep_below(directory: &Path, unused_since: SystemTime) -> Result<(), StoreError> {
+/// Returns whether nothing is left.
+fn sweep_below(directory: &Path, unused_since: SystemTime) -> Result<bool, StoreError> {
+    let mut emptied = true;
     for entry in entries(directory)? {
         let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            sweep(&path, unused_since)?;
-        } else if is_left_over(&path, unused_since)? {
-            durable::remove(&path)?;
-        }
+        emptied &= if entry.file_type()?.is_dir() {
+            sweep(&path, unused_since)?
+        } else {
+            is_left_over(&path, unused_since)? && durable::remove(&path)?
+        };
     }
-    Ok(())
+    Ok(emptied)
 }
 
 /// Whether a file was being written and never got its name.
