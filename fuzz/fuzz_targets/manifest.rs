@@ -6,6 +6,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(manifest) = Manifest::parse(bytes, None) else {
         return;
     };
+    let _ = Manifest::check_embedded(bytes);
     let kind = manifest.media_type();
     assert_eq!(kind.is_index(), manifest.blobs().next().is_none());
     assert!(kind.is_index() || manifest.children().next().is_none());

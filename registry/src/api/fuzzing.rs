@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use http::Method;
 
+use super::manifests;
 use super::query::{self, Query};
 use super::range::{self, Selection};
 use super::route::{self, Refusal, Route};
@@ -78,4 +79,10 @@ pub fn page(query: &str) -> Option<(Option<usize>, Option<String>)> {
 pub fn next_page(path: &str, last: &str, count: usize) -> String {
     let link = query::next_page(path, last, count);
     String::from_utf8_lossy(link.as_bytes()).into_owned()
+}
+
+/// The tags that a query asks for; `None` if one is none, or there are too many.
+pub fn tags(query: &str) -> Option<Vec<String>> {
+    let tags = manifests::asked_tags(&Query::new(Some(query))).ok()?;
+    Some(tags.iter().map(ToString::to_string).collect())
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::body::Body;
 use super::error::{ApiError, Code};
+use super::query::Query;
 use super::receive::{self, Limited};
 use super::{Call, RequestBody, Response, conditional, headers, schema1};
 use crate::oci::{
@@ -107,7 +108,7 @@ pub(super) async fn put(
     reference: Reference,
 ) -> Result<Response, ApiError> {
     let declared = declared_type(&call.headers);
-    let asked = asked_tags(call)?;
+    let asked = asked_tags(&call.query)?;
     let bytes = match receive::all(&call.headers, body, MANIFEST_SIZE_LIMIT).await? {
         Limited::Whole(bytes) => bytes,
         Limited::TooLarge => return Err(invalid(&ManifestError::TooLarge)),
@@ -202,9 +203,9 @@ pub(super) async fn delete(
 
 /// The tags that the request asks to point at the manifest, each once: `tag`,
 /// as often as wanted (OCI distribution-spec, "Pushing Manifests").
-fn asked_tags(call: &Call) -> Result<Vec<Tag>, ApiError> {
+pub(super) fn asked_tags(query: &Query) -> Result<Vec<Tag>, ApiError> {
     let mut tags = Vec::new();
-    for text in call.query.values("tag") {
+    for text in query.values("tag") {
         let tag = text.parse::<Tag>().map_err(|error| {
             ApiError::new(Code::TagInvalid)
                 .detail(json!({ "tag": text, "problem": error.to_string() }))
