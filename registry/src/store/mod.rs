@@ -220,7 +220,8 @@ pub trait Upload: Send {
     /// Makes the bytes a blob of the repository, if they have this digest.
     /// The upload is then gone. It is gone too after
     /// [`StoreError::DigestMismatch`], since nothing can be added to make it
-    /// right; after any other error it stays.
+    /// right; after any other error, and after a crash, it is there with all
+    /// its bytes or gone.
     async fn commit(self: Box<Self>, digest: &Digest) -> Result<(), StoreError>;
 
     /// Throws the upload away.

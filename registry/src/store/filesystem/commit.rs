@@ -3,14 +3,18 @@
 //! The order is what makes it safe: the bytes are checked, then durable, then
 //! in their place, then linked; only then is the upload gone. A crash in
 //! between leaves content that nobody can reach, and an upload that can be
-//! committed again or started anew.
+//! committed again or is gone.
+
+use std::io;
+use std::path::Path;
 
 use fs_err as fs;
 
 use super::Shared;
 use super::claims;
 use super::disk;
-use super::durable;
+use super::durable::{self, is_absent};
+use super::layout::UPLOAD_STARTED_AT;
 use super::links;
 use super::staged::Staged;
 use crate::oci::{Algorithm, Digest, RepoName};
@@ -35,7 +39,7 @@ pub(super) fn commit(
     let content = staged.digest();
     debug_assert_eq!(content.algorithm(), Algorithm::Sha256);
 
-    place(shared, &staged, &content)?;
+    place(shared, &staged, &content, &shared.layout.upload(repo, id))?;
     links::put(
         &shared.directories,
         &shared.layout.layer_link(repo, &content),
@@ -68,15 +72,30 @@ pub(super) fn discard(
     id: UploadId,
 ) -> Result<(), StoreError> {
     let directory = shared.layout.upload(repo, id);
-    let removed = disk::remove_tree(&directory);
+    let removed = retire(&directory).and_then(|()| disk::remove_tree(&directory));
     // The lease is given back last: whoever waits for it finds no file.
     shared.leases.forget(id);
     drop(staged);
     Ok(removed?)
 }
 
-/// Moves the bytes to where content lies.
-fn place(shared: &Shared, staged: &Staged, content: &Digest) -> Result<(), StoreError> {
+/// Makes an upload one that is nothing without its data. Otherwise a kill
+/// between its data and its directory would leave one that has no bytes, though
+/// some were acknowledged.
+fn retire(upload: &Path) -> io::Result<()> {
+    match disk::remove_file(&upload.join(UPLOAD_STARTED_AT)) {
+        Err(error) if is_absent(&error) => Ok(()),
+        result => result,
+    }
+}
+
+/// Moves the bytes of `upload` to where content lies.
+fn place(
+    shared: &Shared,
+    staged: &Staged,
+    content: &Digest,
+    upload: &Path,
+) -> Result<(), StoreError> {
     let target = shared.layout.blob_data(content);
     // Whoever put a file of this size there had checked the same digest. A file
     // of another size is what a crash or a full disk left: it is replaced.
@@ -88,6 +107,7 @@ fn place(shared: &Shared, staged: &Staged, content: &Digest) -> Result<(), Store
     // The bytes may have come days ago.
     disk::touch(staged.file())?;
     staged.sync()?;
+    retire(upload)?;
     durable::in_directory(&shared.directories, &target, || {
         // Whoever removes what lies there must not remove what comes there.
         let _replaced = claims::lock_exclusively(&target)?;

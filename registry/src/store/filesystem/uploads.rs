@@ -54,14 +54,23 @@ pub(super) async fn resume(
     id: UploadId,
 ) -> Result<FileUpload, StoreError> {
     // Before the lease is asked for, so that nobody can hold up an upload by
-    // its identifier and the name of another repository.
-    offset(shared, repo, id).await?;
+    // its identifier and the name of another repository. An upload that is just
+    // being committed counts: what has become of it is known when that is over.
+    let directory = shared.layout.upload(repo, id);
+    if blocking(move || length(&directory)).await?.is_none() {
+        return Err(missing(repo, id));
+    }
     let lease = shared.leases.acquire(id).await?;
     let (shared, repo) = (Arc::clone(shared), repo.clone());
     let staged = blocking({
         let (shared, repo) = (Arc::clone(&shared), repo.clone());
         move || {
-            let data = shared.layout.upload(&repo, id).join(UPLOAD_DATA);
+            let directory = shared.layout.upload(&repo, id);
+            let data = directory.join(UPLOAD_DATA);
+            if kept(&directory)?.is_none() {
+                shared.leases.forget(id);
+                return Err(missing(&repo, id));
+            }
             // Distribution makes the file with the first byte. Without the
             // directory, creating it fails.
             let opened = disk::open_or_create(&data);
@@ -126,15 +135,18 @@ pub(super) async fn offset(
 ) -> Result<u64, StoreError> {
     let directory = shared.layout.upload(repo, id);
     let missing = missing(repo, id);
-    blocking(move || {
-        let data = directory.join(UPLOAD_DATA);
-        match length(&data)? {
-            Some(length) => Ok(length),
-            None if length(&directory.join(UPLOAD_STARTED_AT))?.is_some() => Ok(0),
-            None => Err(missing),
-        }
-    })
-    .await
+    blocking(move || kept(&directory)?.ok_or(missing)).await
+}
+
+/// How many bytes an upload has, if it is one still. Distribution makes the file
+/// for them with the first byte; one that `commit` has begun to end has nothing
+/// besides them.
+fn kept(directory: &Path) -> Result<Option<u64>, StoreError> {
+    if let Some(length) = length(&directory.join(UPLOAD_DATA))? {
+        return Ok(Some(length));
+    }
+    let started = length(&directory.join(UPLOAD_STARTED_AT))?;
+    Ok(started.map(|_| 0))
 }
 
 fn length(path: &Path) -> Result<Option<u64>, StoreError> {
