@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use harness::client::Body;
-use harness::image::{Image, OCI_MANIFEST, noise, sha256, with_digest};
+use harness::image::{Image, OCI_MANIFEST, noise, path_of, sha256, with_digest};
 use harness::{Tidegate, finish, run, up};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -317,12 +317,6 @@ async fn push_endless(tidegate: &Tidegate, repository: &str, digest: &str) {
     assert_eq!(patched.status, StatusCode::ACCEPTED, "{:?}", patched.body);
     let put = with_digest(patched.header("location"), digest);
     assert_eq!(client.put(&put, "").await.status, StatusCode::CREATED);
-}
-
-/// A location as another process at the same store would be asked for it.
-fn path_of(location: &str) -> String {
-    let at = location.find("/v2/").expect("a location of the API");
-    location[at..].to_owned()
 }
 
 /// `size` bytes made on the fly; `reached` is notified once `mark` of them have

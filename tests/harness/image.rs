@@ -14,7 +14,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Bytes that no compression shrinks and that repeat from run to run.
 pub fn noise(seed: u64, len: usize) -> Bytes {
-    let mut state = seed | 1;
+    // Neither zero, which would stay zero, nor the same for two small seeds.
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
         // xorshift64: good enough to look random to a compressor.
@@ -121,4 +122,10 @@ pub async fn push_blob(client: &Client, repository: &str, bytes: Bytes) -> Strin
 pub fn with_digest(location: &str, digest: &str) -> String {
     let joint = if location.contains('?') { '&' } else { '?' };
     format!("{location}{joint}digest={digest}")
+}
+
+/// A location as another process at the same store would be asked for it.
+pub fn path_of(location: &str) -> String {
+    let at = location.find("/v2/").expect("a location of the API");
+    location[at..].to_owned()
 }

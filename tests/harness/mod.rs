@@ -28,7 +28,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// No event of these tests takes that long on the slowest machine; a test that
 /// waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A `tidegate up` in the making.
 pub struct Up {
