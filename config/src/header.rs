@@ -3,6 +3,29 @@
 
 use std::fmt;
 
+/// The name of a header field: a token (RFC 9110 section 5.1) in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HeaderFieldName(String);
+
+impl HeaderFieldName {
+    /// Takes a name, however it is spelled.
+    ///
+    /// # Errors
+    /// If it is not one.
+    pub fn new(name: &str) -> Result<Self, HeaderFieldError> {
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(HeaderFieldError::Name(name.to_owned()));
+        }
+        Ok(Self(name.to_ascii_lowercase()))
+    }
+
+    /// The name, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// One field of a header (RFC 9110 section 5).
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeaderField {
@@ -16,10 +39,7 @@ impl HeaderField {
     /// # Errors
     /// What is wrong with one of them, without the value: it may be a secret.
     pub fn new(name: &str, value: &str) -> Result<Self, HeaderFieldError> {
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(HeaderFieldError::Name(name.to_owned()));
-        }
-        let name = name.to_ascii_lowercase();
+        let HeaderFieldName(name) = HeaderFieldName::new(name)?;
         let is_text = |c: u8| c == b'\t' || (b' '..=b'~').contains(&c);
         if !value.bytes().all(is_text) || value.trim() != value {
             return Err(HeaderFieldError::Value(name));

@@ -6,17 +6,20 @@
 
 mod config_yml;
 mod diagnostic;
+mod finding;
 mod header;
 mod load;
 mod pattern;
 mod settings;
+pub mod site;
 mod stamp;
 mod tidegate_toml;
 mod webhook;
 
 pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};
-pub use header::{HeaderField, HeaderFieldError};
+pub use finding::{Finding, Verdict};
+pub use header::{HeaderField, HeaderFieldError, HeaderFieldName};
 pub use load::{LoadError, load, load_registry};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::header::HeaderField;
 use crate::pattern::{Expression, Pattern};
+use crate::site::Site;
 use crate::webhook::Webhook;
 
 /// All that `tidegate serve` needs to know.
@@ -28,6 +29,11 @@ pub struct Settings {
     /// client asks for (SNI); the first serves clients that ask for none or
     /// for an unknown one. Not empty if any listener speaks TLS.
     pub certificates: Vec<CertificateFiles>,
+    /// Virtual servers. Where there are any, they say of each request what
+    /// [`Settings::edge`], [`Settings::auth`] and [`Settings::backend`] say
+    /// otherwise of all; what is left to those are the proxies that are trusted,
+    /// and the registry.
+    pub sites: Vec<Site>,
     /// Rules applied before a request reaches the backend.
     pub edge: Edge,
     /// Who may come in. `None` only where the file says so in as many words.

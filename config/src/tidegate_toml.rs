@@ -166,6 +166,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 renew: pair.renew,
             })
             .collect(),
+        sites: Vec::new(),
         edge: file.edge.into(),
         auth,
         backend,

@@ -59,6 +59,7 @@ fn what_is_not_said_has_its_default() {
                 key: "/srv/tidegate/certs/site.key".into(),
                 renew: true,
             }],
+            sites: Vec::new(),
             edge: Edge {
                 refused_user_agents: Some(Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned()),
                 trusted_proxies: vec![],

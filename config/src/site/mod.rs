@@ -1,0 +1,236 @@
+//! Virtual servers: several sets of rules behind the same listeners, chosen by
+//! the name that a client asks for and the path of its request, as nginx
+//! chooses them.
+//!
+//! A request is answered like this. Among the sites of its listener the one is
+//! chosen that has the name of its host ([`ServerName`]), or else the one that is
+//! the listener's default. The site's own [`Rewrite`]s come first, then a
+//! [`Place`] is chosen by the path ([`PathMatch`]); there the limit of the body is
+//! looked at, the place's rewrites, who may come in ([`Access`]), and then the
+//! [`Action`] answers.
+
+mod access;
+mod expression;
+mod template;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use self::access::{Access, AddressRule, MethodRule};
+pub use self::expression::{PerlExpression, PerlExpressionError};
+pub use self::template::{Piece, Template, Translation, Variable};
+use crate::header::HeaderFieldName;
+use crate::settings::Upstream;
+
+/// One virtual server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Where it is served.
+    pub attachments: Vec<Attachment>,
+    /// The names it goes by; none if it is only ever the default of a listener.
+    pub names: Vec<ServerName>,
+    /// Looked at before a place is chosen, in this order.
+    pub rewrites: Vec<Rewrite>,
+    /// Its places, in the order of the file, which counts for expressions. What
+    /// none of them is about is not found.
+    pub places: Vec<Place>,
+    /// What holds for requests that no place is about.
+    pub elsewhere: Rules,
+}
+
+/// A listener that a site is served at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its index among [`crate::Settings::listeners`].
+    pub listener: usize,
+    /// Whether the site answers there for names that no site has. One site of
+    /// each listener does.
+    pub is_default: bool,
+}
+
+/// A name of a site, compared without case and without the port. Exact names are
+/// looked at first, then the longest with leading stars, then the longest with
+/// trailing ones, then expressions in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerName {
+    /// The name itself, in lower case.
+    Exact(String),
+    /// `*.example.org`: the part after the star, in lower case, with its dot.
+    /// With `.example.org` goes the exact name as well.
+    Leading(String),
+    /// `registry.*`: the part before the star, in lower case, with its dot.
+    Trailing(String),
+    /// `~^registry\d+\.`: found anywhere in the name.
+    Expression(PerlExpression),
+}
+
+/// What is done with the requests to some paths: nginx's `location`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The paths.
+    pub path: PathMatch,
+    /// What holds for them.
+    pub rules: Rules,
+    /// What answers what passes.
+    pub action: Action,
+}
+
+/// Which paths are meant: of the decoded path, with `.`, `..` and doubled slashes
+/// resolved. An exact path is chosen first. Then the longest prefix is found; if
+/// it is not final, the first expression that is found in the path goes before
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathMatch {
+    /// `location = /path`
+    Exact(String),
+    /// `location /path`
+    Prefix {
+        /// What the path begins with.
+        path: String,
+        /// `location ^~ /path`: no expression is looked at.
+        is_final: bool,
+    },
+    /// `location ~ expression`
+    Expression(PerlExpression),
+}
+
+/// What holds for a request before it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Answers that come before all that follows, in this order.
+    pub rewrites: Vec<Rewrite>,
+    /// The longest body in bytes; others are answered 413. `None`: any.
+    pub max_body: Option<u64>,
+    /// Who may come in.
+    pub access: Access,
+    /// Put on the answers.
+    pub headers: Vec<AddedHeader>,
+}
+
+/// An answer given at once, if a condition holds: nginx's `return`, within `if`
+/// or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// All of them have to hold.
+    pub when: Vec<Condition>,
+    /// What is answered then.
+    pub answer: Return,
+}
+
+/// A condition of an `if`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What is looked at.
+    pub subject: Template,
+    /// What it is compared with.
+    pub test: Test,
+    /// Whether the test must fail.
+    pub negated: bool,
+}
+
+/// What a subject is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// It is neither empty nor `0`.
+    IsSet,
+    /// It is the same text.
+    Equals(Template),
+    /// The expression is found in it.
+    Finds(PerlExpression),
+}
+
+/// nginx's `return`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Return {
+    /// A status with a text, or with the page that belongs to it.
+    Status {
+        /// 444 closes the connection without an answer.
+        status: u16,
+        /// The body, sent as plain text.
+        text: Option<Template>,
+    },
+    /// A redirect (301, 302, 303, 307, 308).
+    Redirect {
+        /// The status.
+        status: u16,
+        /// The `Location`.
+        to: Template,
+    },
+}
+
+/// nginx's `add_header`. One whose value comes out empty is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedHeader {
+    /// The name.
+    pub name: HeaderFieldName,
+    /// The value.
+    pub value: Template,
+    /// Whether errors have it as well. If not, only answers 200, 201, 204, 206,
+    /// 301, 302, 303, 304, 307 and 308 do.
+    pub always: bool,
+}
+
+/// What answers the requests that were let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The registry in this process: the one of [`crate::Settings::backend`].
+    Registry,
+    /// Another server.
+    Proxy(Box<Proxy>),
+    /// Nothing: 404.
+    NotFound,
+}
+
+/// nginx's `proxy_pass` with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// The servers that share the work; never empty.
+    pub servers: Vec<UpstreamServer>,
+    /// Whether and how they are spoken to in TLS.
+    pub tls: Option<UpstreamTls>,
+    /// The `Host` of a request unless [`Proxy::headers`] has one: nginx's
+    /// `$proxy_host`, what stands after the scheme of `proxy_pass`.
+    pub host: String,
+    /// Takes the place of the part of the path that the place matched. `None`:
+    /// the path goes on as the client wrote it.
+    pub path: Option<String>,
+    /// Fields of the request that are set, and taken away if they come out empty:
+    /// `proxy_set_header`.
+    pub headers: Vec<(HeaderFieldName, Template)>,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent.
+    pub read_timeout: Duration,
+    /// How long the server may take nothing.
+    pub send_timeout: Duration,
+}
+
+/// TLS towards an upstream: `proxy_pass https://…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The name that is asked for (SNI) and that a certificate must be for;
+    /// `None` for the host of `proxy_pass`.
+    pub name: Option<String>,
+    /// Whether the certificate is checked. nginx does not, unless told to.
+    pub verify: bool,
+    /// The CAs that are trusted, PEM.
+    pub trusted: Option<PathBuf>,
+}
+
+/// One `server` of an `upstream`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamServer {
+    /// Its address.
+    pub to: Upstream,
+    /// Its share of the requests; 1 if nothing is said.
+    pub weight: u32,
+    /// Asked only if none of the others can be.
+    pub is_backup: bool,
+    /// Not asked at all.
+    pub is_down: bool,
+    /// After how many failures within [`UpstreamServer::fail_timeout`] it is left
+    /// alone for as long. 0: never.
+    pub max_fails: u32,
+    /// See [`UpstreamServer::max_fails`].
+    pub fail_timeout: Duration,
+}

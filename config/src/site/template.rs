@@ -1,0 +1,97 @@
+//! Texts with variables in them.
+
+use std::sync::Arc;
+
+use super::expression::PerlExpression;
+
+/// A text with variables in it, as `https://$host$request_uri`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Template(pub Vec<Piece>);
+
+/// A part of a [`Template`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text as it is.
+    Text(String),
+    /// What a variable is for the request at hand; nothing, if it is not known.
+    Variable(Variable),
+}
+
+/// What a request, its answer and its connection are known by. The names are
+/// nginx's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// `$host`: the host in lower case, without the port.
+    Host,
+    /// `$scheme`: `http` or `https`, as the connection is.
+    Scheme,
+    /// `$request_method`
+    RequestMethod,
+    /// `$request_uri`: path and query as the client wrote them.
+    RequestUri,
+    /// `$uri`: the decoded path.
+    Uri,
+    /// `$args`: the query, without the question mark.
+    Args,
+    /// `$is_args`: a question mark if there is a query.
+    IsArgs,
+    /// `$server_name`: the first name of the site.
+    ServerName,
+    /// `$server_addr`
+    ServerAddress,
+    /// `$server_port`
+    ServerPort,
+    /// `$server_protocol`: `HTTP/1.1` or `HTTP/2.0`.
+    ServerProtocol,
+    /// `$https`: `on` over TLS.
+    Https,
+    /// `$remote_addr`: the client's address.
+    RemoteAddress,
+    /// `$remote_port`
+    RemotePort,
+    /// `$remote_user`: who came in with a password.
+    RemoteUser,
+    /// `$proxy_add_x_forwarded_for`: the client's `X-Forwarded-For`, if any, and
+    /// the client's address after a comma.
+    ProxyAddXForwardedFor,
+    /// `$proxy_host`
+    ProxyHost,
+    /// `$http_…`: a field of the request, by its name in lower case with dashes.
+    RequestHeader(String),
+    /// `$upstream_http_…` and `$sent_http_…`: a field of the answer.
+    ResponseHeader(String),
+    /// `$status`: the status of the answer.
+    Status,
+    /// What a `map` makes of another text.
+    Translated(Arc<Translation>),
+}
+
+/// nginx's `map`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// What is looked up.
+    pub source: Template,
+    /// Whole texts, compared without case, and what stands for them.
+    pub texts: Vec<(String, Template)>,
+    /// Expressions, tried in order after the texts.
+    pub expressions: Vec<(PerlExpression, Template)>,
+    /// What stands for all else.
+    pub default: Template,
+}
+
+impl Template {
+    /// A text without variables.
+    pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if text.is_empty() {
+            return Self::default();
+        }
+        Self(vec![Piece::Text(text)])
+    }
+
+    /// A variable alone.
+    #[must_use]
+    pub fn variable(variable: Variable) -> Self {
+        Self(vec![Piece::Variable(variable)])
+    }
+}
