@@ -69,6 +69,8 @@ pub enum Variable {
 /// nginx's `map`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translation {
+    /// The variable that it makes, without the dollar sign.
+    pub name: String,
     /// What is looked up.
     pub source: Template,
     /// Whole texts, compared without case, and what stands for them.
