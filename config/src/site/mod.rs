@@ -11,6 +11,7 @@
 
 mod access;
 mod expression;
+mod notation;
 mod template;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use self::access::{Access, AddressRule, MethodRule};
 pub use self::expression::{PerlExpression, PerlExpressionError};
+pub use self::notation::NotationError;
 pub use self::template::{Piece, Template, Translation, Variable};
 use crate::header::HeaderFieldName;
 use crate::settings::Upstream;
