@@ -178,8 +178,9 @@ async fn a_full_disk_is_said_and_keeps_what_was_there() {
         let location = upload.header("location");
         let body = endless(64 * MIB, 64 * MIB, Arc::new(Notify::new()));
         let answer = client.send(Method::PATCH, location, body).await;
-        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(answer.error_code(), "UNKNOWN");
+        assert_eq!(answer.status, StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(answer.error_code(), "UNAVAILABLE");
+        assert!(answer.text().contains("the registry's disk is full"));
         assert!(!answer.text().contains("space"), "{}", answer.text());
         let line = tidegate.logged("ERROR");
         assert!(line.contains("No space left on device"), "{line}");
@@ -221,13 +222,24 @@ async fn what_a_full_or_read_only_disk_refused_works_once_it_is_mended() {
     };
     let close = || remount("ro");
     let open = || remount("rw");
-    /// How a disk is broken, how it is mended, and what the log says.
-    type Fault<'a> = (&'a dyn Fn(), &'a dyn Fn(), &'static str);
+    /// How a disk is broken, how it is mended, what the log says, and what the
+    /// client is told.
+    type Fault<'a> = (
+        &'a dyn Fn(),
+        &'a dyn Fn(),
+        &'static str,
+        (u16, &'static str),
+    );
     let faults: [Fault<'_>; 2] = [
-        (&fill, &empty, "No space left on device"),
-        (&close, &open, "Read-only file system"),
+        (
+            &fill,
+            &empty,
+            "No space left on device",
+            (507, "UNAVAILABLE"),
+        ),
+        (&close, &open, "Read-only file system", (500, "UNKNOWN")),
     ];
-    for (number, (break_it, mend, cause)) in faults.into_iter().enumerate() {
+    for (number, (break_it, mend, cause, (status, code))) in faults.into_iter().enumerate() {
         let image = Image::of(vec![noise(10 + number as u64, MIB)]);
         let repository = format!("new/image{number}");
         for client in [tidegate.client(), tidegate.client().http2()] {
@@ -242,8 +254,8 @@ async fn what_a_full_or_read_only_disk_refused_works_once_it_is_mended() {
                 .post(&format!("/v2/{repository}/blobs/uploads/"))
                 .await;
             for answer in [manifest, upload] {
-                assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{cause}");
-                assert_eq!(answer.error_code(), "UNKNOWN");
+                assert_eq!(answer.status, status, "{cause}");
+                assert_eq!(answer.error_code(), code);
                 let line = tidegate.logged("ERROR");
                 assert!(line.contains(cause) && line.contains("hint"), "{line}");
             }

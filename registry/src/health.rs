@@ -6,7 +6,8 @@
 //!
 //! A disk that is full, or that was mounted anew for reading only, still serves
 //! what it holds: then requests that write are refused, and others are not, so
-//! that images can be pulled, and deleted to make room.
+//! that images can be pulled, and deleted to make room. That the disk is full is
+//! said with 507, as it is to a request that finds it out itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use fs_err::{self as fs, OpenOptions};
 use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
 use uuid::Uuid;
+
+use crate::store::is_full;
 
 /// What distribution calls the check of a registry on a file system.
 pub const CHECK_NAME: &str = "storagedriver_filesystem";
@@ -39,8 +42,18 @@ struct Shared {
 #[repr(u8)]
 enum Level {
     Everything,
+    /// There is no room to write to.
+    Full,
+    /// Nothing may be written.
     Reading,
     Nothing,
+}
+
+/// Why a request is refused before it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Full,
+    Broken,
 }
 
 impl Health {
@@ -50,10 +63,28 @@ impl Health {
         self.lock().clone()
     }
 
+    /// Has requests refused, as this error of the storage demands: for a store
+    /// that [`HealthCheck`], which knows directories, cannot look at.
+    pub fn fail(&self, error: &io::Error) {
+        self.set(level_after(error), Some(error.to_string()));
+    }
+
+    /// Has all requests answered again.
+    pub fn recover(&self) {
+        self.set(Level::Everything, None);
+    }
+
     /// Whether a request is to be refused that writes, or one that does not.
-    pub(crate) fn refuses(&self, writes: bool) -> bool {
-        let level = self.shared.level.load(Ordering::Relaxed);
-        level == Level::Nothing as u8 || (writes && level == Level::Reading as u8)
+    pub(crate) fn refuses(&self, writes: bool) -> Option<Refused> {
+        const FULL: u8 = Level::Full as u8;
+        const READING: u8 = Level::Reading as u8;
+        const NOTHING: u8 = Level::Nothing as u8;
+        match self.shared.level.load(Ordering::Relaxed) {
+            NOTHING => Some(Refused::Broken),
+            READING if writes => Some(Refused::Broken),
+            FULL if writes => Some(Refused::Full),
+            _ => None,
+        }
     }
 
     fn set(&self, level: Level, trouble: Option<String>) {
@@ -135,7 +166,7 @@ impl HealthCheck {
     fn take(&mut self, seen: io::Result<()>) {
         let threshold = self.settings.threshold;
         let Err(error) = seen else {
-            self.health.set(Level::Everything, None);
+            self.health.recover();
             if self.failures >= threshold {
                 tracing::info!(
                     storage = %self.probe.root.display(),
@@ -154,18 +185,17 @@ impl HealthCheck {
             );
             return;
         }
-        let level = level_after(&error);
-        self.health.set(level, Some(error.to_string()));
+        self.health.fail(&error);
         if self.failures == threshold {
-            let refused = match level {
-                Level::Reading => "what would write",
+            let refused = match level_after(&error) {
+                Level::Full | Level::Reading => "what would write",
                 Level::Everything | Level::Nothing => "everything",
             };
             tracing::error!(
                 error = %error,
                 failures = self.failures,
                 refused,
-                "the storage does not work: requests are answered 503"
+                "the storage does not work: requests are refused"
             );
         }
     }
@@ -174,9 +204,8 @@ impl HealthCheck {
 /// What can still be done after a failure.
 fn level_after(error: &io::Error) -> Level {
     match error.kind() {
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::ReadOnlyFilesystem => Level::Reading,
+        _ if is_full(error) => Level::Full,
+        io::ErrorKind::ReadOnlyFilesystem => Level::Reading,
         _ => Level::Nothing,
     }
 }
@@ -231,7 +260,7 @@ mod tests {
             let seen = check.look().await;
             check.take(seen);
             assert_eq!(health.trouble(), None);
-            assert!(!health.refuses(true) && !health.refuses(false));
+            assert_eq!((health.refuses(true), health.refuses(false)), (None, None));
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
@@ -244,37 +273,39 @@ mod tests {
             let (mut check, health) = check(&root, read_only);
             let seen = check.look().await;
             check.take(seen);
-            assert!(!health.refuses(true));
+            assert_eq!(health.refuses(true), None);
             let seen = check.look().await;
             check.take(seen);
-            assert!(health.refuses(true) && health.refuses(false));
+            assert_eq!(health.refuses(true), Some(Refused::Broken));
+            assert_eq!(health.refuses(false), Some(Refused::Broken));
             let trouble = health.trouble().unwrap();
             assert!(trouble.contains(root.to_str().unwrap()), "{trouble}");
 
             fs::create_dir(&root).unwrap();
             let seen = check.look().await;
             check.take(seen);
-            assert!(!health.refuses(true) && !health.refuses(false));
+            assert_eq!((health.refuses(true), health.refuses(false)), (None, None));
             assert_eq!(health.trouble(), None);
             fs::remove_dir(&root).unwrap();
         }
     }
 
     #[test]
-    fn a_full_disk_refuses_what_writes() {
+    fn a_full_or_read_only_disk_refuses_what_writes() {
         let (mut check, health) = check(Path::new("/nowhere"), false);
-        for kind in [
-            io::ErrorKind::StorageFull,
-            io::ErrorKind::QuotaExceeded,
-            io::ErrorKind::ReadOnlyFilesystem,
+        for (kind, refused) in [
+            (io::ErrorKind::StorageFull, Refused::Full),
+            (io::ErrorKind::QuotaExceeded, Refused::Full),
+            (io::ErrorKind::ReadOnlyFilesystem, Refused::Broken),
         ] {
             check.take(Err(kind.into()));
             check.take(Err(kind.into()));
-            assert!(health.refuses(true) && !health.refuses(false), "{kind}");
+            assert_eq!(health.refuses(true), Some(refused), "{kind}");
+            assert_eq!(health.refuses(false), None, "{kind}");
             assert!(health.trouble().is_some());
             // And if it gets worse, so does the answer.
             check.take(Err(io::ErrorKind::NotADirectory.into()));
-            assert!(health.refuses(false));
+            assert_eq!(health.refuses(false), Some(Refused::Broken));
             check.take(Ok(()));
         }
     }
@@ -288,7 +319,7 @@ mod tests {
             assert_eq!(seen.as_ref().unwrap_err().kind(), io::ErrorKind::TimedOut);
             check.take(seen);
         }
-        assert!(health.refuses(false));
+        assert_eq!(health.refuses(false), Some(Refused::Broken));
         assert!(check.pending.is_some());
     }
 }

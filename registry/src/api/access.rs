@@ -3,7 +3,7 @@
 
 use super::error::{ApiError, Code};
 use super::route::Route;
-use crate::health::Health;
+use crate::health::{Health, Refused};
 
 /// What is allowed to everybody.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +25,12 @@ pub(super) fn check_health(health: &Health, route: &Route) -> Result<(), ApiErro
             | Route::AppendUpload(..)
             | Route::FinishUpload(..)
     );
-    if *route != Route::Root && health.refuses(writes) {
-        return Err(ApiError::new(Code::Unavailable)
-            .detail("health check failed: please see /debug/health"));
+    match health.refuses(writes) {
+        Some(Refused::Full) => Err(ApiError::storage_full()),
+        Some(Refused::Broken) if *route != Route::Root => Err(ApiError::new(Code::Unavailable)
+            .detail("health check failed: please see /debug/health")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses a request that nobody may make.

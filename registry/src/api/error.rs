@@ -37,6 +37,8 @@ pub(super) enum Code {
     PaginationNumberInvalid,
     RangeInvalid,
     SizeInvalid,
+    /// `UNAVAILABLE` as well: there is no room for what was sent.
+    StorageFull,
     TagInvalid,
     Unavailable,
     Unknown,
@@ -111,6 +113,11 @@ impl Code {
                 S::BAD_REQUEST,
                 "the length is not what it was said to be",
             ),
+            Self::StorageFull => (
+                "UNAVAILABLE",
+                S::INSUFFICIENT_STORAGE,
+                "the registry's disk is full, and what was sent is not stored",
+            ),
             Self::TagInvalid => ("TAG_INVALID", S::BAD_REQUEST, "the tag is invalid"),
             Self::Unavailable => (
                 "UNAVAILABLE",
@@ -168,9 +175,21 @@ impl ApiError {
 
     /// 500 for what is nobody's mistake; the cause is for the log.
     pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let mut unknown = Self::new(Code::Unknown);
-        unknown.0.cause = Some(cause.into());
-        unknown
+        Self::new(Code::Unknown).because(cause)
+    }
+
+    /// 507: whoever pushes cannot mend that, but can tell somebody who can.
+    /// Docker, Podman and their kin show of a 5xx the status line alone, so the
+    /// status has to say it (RFC 4918 section 11.5).
+    pub(super) fn storage_full() -> Self {
+        Self::new(Code::StorageFull)
+            .detail("whoever runs the registry has to make room; then send it again")
+    }
+
+    /// Adds what only the log is told.
+    fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
     }
 
     /// Says more, to the client.
@@ -269,6 +288,7 @@ impl From<StoreError> for ApiError {
                 .detail("another request is writing to this upload"),
             StoreError::DigestMismatch { expected, actual } => Self::new(Code::DigestInvalid)
                 .detail(json!({ "expected": expected, "actual": actual })),
+            StoreError::Io(_) if error.is_full() => Self::storage_full().because(error),
             StoreError::Damaged { .. } | StoreError::Io(_) => Self::internal(error),
         }
     }

@@ -56,14 +56,19 @@ impl StoreError {
         }
     }
 
+    /// Whether there is no room for what was to be written.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Io(error) if is_full(error))
+    }
+
     /// What the operator can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Damaged { .. } => "push the image again: that writes the file anew",
+            Self::Io(error) if is_full(error) => {
+                "make room on the file system that holds the registry"
+            }
             Self::Io(error) => match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "make room on the file system that holds the registry"
-                }
                 io::ErrorKind::PermissionDenied => {
                     "give the registry's directory to the user that the server runs as"
                 }
@@ -76,6 +81,14 @@ impl StoreError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Whether an error means that there is no room: the disk's or the user's.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// What is not there.

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::oci::{Digest, RepoName, Tag};
 
+pub(crate) use error::is_full;
 pub use error::{Missing, StoreError};
 pub use filesystem::{CacheUse, Filesystem};
 pub use maintain::{
