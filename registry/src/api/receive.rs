@@ -35,7 +35,8 @@ pub(super) async fn into_upload(
 ) -> Result<(), ApiError> {
     let mut received = 0_u64;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else {
+        let frame = frame.map_err(|error| broken_off(Code::BlobUploadInvalid, &error))?;
+        let Ok(data) = frame.into_data() else {
             continue; // Trailers mean nothing here.
         };
         received += data.len() as u64;
@@ -56,7 +57,7 @@ pub(super) enum Limited {
     TooLarge,
 }
 
-/// Takes a whole body into memory, unless it has more than `limit` bytes.
+/// Takes the whole body of a manifest into memory, unless it has more than `limit` bytes.
 pub(super) async fn all(
     headers: &HeaderMap,
     mut body: RequestBody,
@@ -68,7 +69,8 @@ pub(super) async fn all(
     }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else {
+        let frame = frame.map_err(|error| broken_off(Code::ManifestInvalid, &error))?;
+        let Ok(data) = frame.into_data() else {
             continue;
         };
         if bytes.len() + data.len() > limit {
@@ -85,9 +87,9 @@ pub(super) async fn all(
 }
 
 /// The client has gone, as a rule, and nobody reads the answer.
-fn broken_off(error: &BoxError) -> ApiError {
+fn broken_off(code: Code, error: &BoxError) -> ApiError {
     tracing::debug!(error = %error, "the body of a request broke off");
-    ApiError::new(Code::BlobUploadInvalid).detail("the body of the request broke off")
+    ApiError::new(code).detail("the body of the request broke off")
 }
 
 fn wrong_length(expected: Option<u64>, received: u64) -> ApiError {

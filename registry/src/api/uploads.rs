@@ -58,7 +58,8 @@ pub(super) async fn status(
 }
 
 /// 202 with how much has come. What comes before a connection breaks is kept.
-/// 416 `RANGE_INVALID` if `Content-Range` does not begin where the upload ends.
+/// 416 `RANGE_INVALID` if `Content-Range` does not begin where the upload ends, or
+/// cannot be read; the answer says where that is.
 pub(super) async fn append(
     store: &dyn Store,
     call: &Call,
@@ -168,16 +169,10 @@ async fn receive_into(
     id: UploadId,
 ) -> Result<Box<dyn Upload>, ApiError> {
     let announced = receive::announced_length(&call.headers);
-    let range = match call.headers.get(CONTENT_RANGE) {
-        None => None,
-        Some(value) => {
-            let range = value.to_str().ok().and_then(range::content_range);
-            Some(range.ok_or_else(|| {
-                ApiError::new(Code::RangeInvalid).detail("Content-Range cannot be read")
-            })?)
-        }
-    };
-    let ranged = range.as_ref().map(|range| range.end - range.start);
+    let header = call.headers.get(CONTENT_RANGE);
+    let range = header.map(|value| value.to_str().ok().and_then(range::content_range));
+    let ranged = range.as_ref().and_then(Option::as_ref);
+    let ranged = ranged.map(|range| range.end - range.start);
     if let (Some(ranged), Some(announced)) = (ranged, announced)
         && ranged != announced
     {
@@ -186,9 +181,15 @@ async fn receive_into(
     }
 
     let mut upload = store.resume_upload(repo, id).await?;
-    if range.is_some_and(|range| range.start != upload.offset()) {
+    if let Some(range) = range
+        && range.as_ref().map(|range| range.start) != Some(upload.offset())
+    {
         let progress = progress(call, repo, id, upload.offset());
-        return Err(ApiError::new(Code::RangeInvalid).headers(progress));
+        let invalid = ApiError::new(Code::RangeInvalid).headers(progress);
+        return Err(match range {
+            Some(_) => invalid,
+            None => invalid.detail("Content-Range cannot be read"),
+        });
     }
     let _writing = call.uploads().map(UploadMetrics::writing);
     match receive::into_upload(&mut *upload, body, ranged.or(announced)).await {

@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use tidegate_config::Registry as Settings;
 use tidegate_registry::events::{Events, Source, Subscriber};
 use tidegate_registry::oci::{Algorithm, Digest};
-use tidegate_registry::store::{Filesystem, Memory};
 use tidegate_registry::store::memory::Bucket;
-use tidegate_registry::{Api, Body, HealthCheck, Metrics, Observers, open, open_observed, open_store};
+use tidegate_registry::store::{Filesystem, Memory};
+use tidegate_registry::{
+    Api, Body, Health, HealthCheck, Metrics, Observers, open, open_observed, open_store,
+};
 use tower_service::Service;
 
 use crate::Store;
@@ -106,6 +108,29 @@ impl Registry {
         };
         let settings = Settings::new("/nowhere");
         let api = Api::observed(self.place.store(), &settings, None, observers);
+        Self {
+            place: self.place,
+            api,
+        }
+    }
+
+    /// Where everything is kept.
+    pub(crate) fn store(&self) -> Arc<dyn tidegate_registry::store::Store> {
+        self.place.store()
+    }
+
+    /// The same data through a store that the test has a hand in, and in a
+    /// state of health that it has a hand in as well.
+    pub(crate) fn through(
+        self,
+        store: Arc<dyn tidegate_registry::store::Store>,
+        health: Health,
+    ) -> Self {
+        let observers = Observers {
+            health,
+            ..Observers::default()
+        };
+        let api = Api::observed(store, &Settings::new("/nowhere"), None, observers);
         Self {
             place: self.place,
             api,

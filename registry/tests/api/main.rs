@@ -20,6 +20,7 @@ macro_rules! tests_on {
         mod blobs;
         mod catalog;
         mod events;
+        mod faulty;
         mod harness;
         mod head;
         mod immutable;

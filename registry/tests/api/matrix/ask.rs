@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::super::harness::{Answer, OCI_MANIFEST, Request, request};
+use super::super::harness::{Answer, OCI_MANIFEST, Request, broken_off, request};
 use super::fixture::Fixture;
 
 #[derive(Clone)]
@@ -21,6 +21,8 @@ enum Content {
     Bytes(Vec<u8>),
     /// The fixture's manifest.
     Manifest,
+    /// Some of it, and then the connection breaks.
+    Cut(&'static str),
 }
 
 /// A method and a path, as in `GET /v2/`.
@@ -68,6 +70,12 @@ impl Ask {
         self
     }
 
+    /// With a body of which nothing comes after this.
+    pub(super) fn cut_after(mut self, content: &'static str) -> Self {
+        self.content = Content::Cut(content);
+        self
+    }
+
     /// With this `Content-Length`, whatever the body has.
     pub(super) fn announcing(mut self, length: u64) -> Self {
         self.announced = Some(length);
@@ -84,13 +92,25 @@ impl Ask {
         })
     }
 
-    /// Whether it could change something, if it were right.
-    pub(super) fn writes(&self) -> bool {
-        self.method != Method::GET && self.method != Method::HEAD
+    pub(super) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// Whether it may leave the fixture's upload otherwise than it was.
+    pub(super) fn spends_upload(&self) -> bool {
+        let names_it = self.path.contains("<upload>") || self.path.contains("<id>");
+        names_it && self.method != Method::GET
     }
 
     pub(super) async fn of(&self, fixture: &Fixture) -> Answer {
-        fixture.registry.send(self.request(fixture)).await
+        let request = self.request(fixture);
+        match self.content {
+            Content::Cut(content) => {
+                let body = broken_off(&[content]);
+                fixture.registry.send_stream(request, body).await
+            }
+            _ => fixture.registry.send(request).await,
+        }
     }
 
     fn request(&self, fixture: &Fixture) -> Request {
@@ -99,7 +119,7 @@ impl Ask {
             request = request.header(name, value);
         }
         request = match &self.content {
-            Content::Nothing => request,
+            Content::Nothing | Content::Cut(_) => request,
             Content::Bytes(bytes) => request.body(bytes),
             Content::Manifest => request.body(&fixture.bytes),
         };

@@ -7,6 +7,10 @@ use serde_json::Value;
 pub(super) const NOT_A_DIGEST: &str =
     "a digest is an algorithm, a colon and hex, such as sha256:6c3c…";
 
+/// What is said of a repository name that cannot be.
+pub(super) const NOT_A_NAME: &str = "a repository name is made of lower-case letters and digits, \
+    joined by one of . _ __ - within a component and by / between components";
+
 /// What is said of a tag that cannot be.
 pub(super) const NOT_A_TAG: &str =
     "a tag is at most 128 letters, digits, _ . and -, and begins with neither . nor -";
@@ -31,6 +35,24 @@ pub(super) fn moved(status: u16, to: &'static str) -> Expected {
 /// A method that is not allowed here.
 pub(super) fn unsupported(allow: &'static str) -> Expected {
     error(405, "UNSUPPORTED", "the operation is not supported").header("allow", allow)
+}
+
+/// What the client cannot help; the log has the cause.
+pub(super) fn internal() -> Expected {
+    error(500, "UNKNOWN", "an error inside the registry")
+}
+
+/// The storage has failed its check.
+pub(super) fn unavailable() -> Expected {
+    let message = "the registry cannot serve this at present";
+    error(503, "UNAVAILABLE", message).says("health check failed: please see /debug/health")
+}
+
+/// There is no room for what was sent.
+pub(super) fn full() -> Expected {
+    let message = "the registry's disk is full, and what was sent is not stored";
+    error(507, "UNAVAILABLE", message)
+        .says("whoever runs the registry has to make room; then send it again")
 }
 
 pub(super) fn not_found() -> Expected {
@@ -82,6 +104,12 @@ pub(super) fn manifest_invalid() -> Expected {
     error(400, "MANIFEST_INVALID", "the manifest is not accepted")
 }
 
+/// A signature of a schema 1 manifest.
+pub(super) fn manifest_unverified() -> Expected {
+    let message = "a signature of the manifest is wrong";
+    error(400, "MANIFEST_UNVERIFIED", message)
+}
+
 /// A manifest names what the repository lacks.
 pub(super) fn content_unknown() -> Expected {
     let message = "the manifest refers to content that the repository does not have";
@@ -108,6 +136,31 @@ pub(super) fn upload_unknown() -> Expected {
         "BLOB_UPLOAD_UNKNOWN",
         "the repository has no such upload",
     )
+}
+
+/// Another request writes to the same upload.
+pub(super) fn busy() -> Expected {
+    upload_invalid()
+        .status(409)
+        .says("another request is writing to this upload")
+}
+
+/// A body of which the rest never comes.
+pub(super) fn cut() -> Expected {
+    upload_invalid().says("the body of the request broke off")
+}
+
+fn upload_invalid() -> Expected {
+    let message = "the upload cannot go on like this";
+    error(400, "BLOB_UPLOAD_INVALID", message)
+}
+
+/// No failure: a blob that cannot be mounted can be pushed.
+pub(super) fn begun() -> Expected {
+    let location = "https://reg.example:5043/v2/app/blobs/uploads/<new-id>";
+    error(202, "", "")
+        .header("location", location)
+        .header("range", "0-0")
 }
 
 fn error(status: u16, code: &'static str, message: &'static str) -> Expected {

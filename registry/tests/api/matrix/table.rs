@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::fixture::Condition;
 use super::row::Row;
 use super::rows::rows;
 
@@ -36,7 +35,7 @@ fn markdown() -> String {
         if row.request != last {
             let _ = write!(
                 text,
-                "{}**`{}`**\n\n| what is wrong | status | code | detail | headers |\n|---|---|---|---|---|\n",
+                "{}**`{}`**\n\n| what is wrong | status | code | message | detail | headers |\n|---|---|---|---|---|---|\n",
                 if last.is_empty() { "" } else { "\n" },
                 row.request
             );
@@ -49,12 +48,7 @@ fn markdown() -> String {
 }
 
 fn line(row: &Row) -> String {
-    let condition = match row.condition {
-        Condition::Usual => "",
-        Condition::NoDelete => " (deletion off)",
-        Condition::ReadOnly => " (read-only)",
-        Condition::Immutable => " (immutable)",
-    };
+    let condition = row.condition.label();
     let headers: Vec<String> = row
         .expected
         .headers
@@ -62,10 +56,11 @@ fn line(row: &Row) -> String {
         .map(|(name, value)| code(&format!("{name}: {value}")))
         .collect();
     format!(
-        "| {}{condition} | {} | {} | {} | {} |\n",
+        "| {}{condition} | {} | {} | {} | {} | {} |\n",
         row.wrong,
         row.expected.status,
         row.expected.code,
+        row.expected.message,
         code(&row.expected.detail),
         headers.join(" ")
     )

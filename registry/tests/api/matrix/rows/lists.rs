@@ -1,7 +1,9 @@
 //! `/v2/_catalog` and `/v2/<name>/tags/list`
 
+use super::super::super::faulty::{Fault, Operation};
 use super::super::ask::ask;
-use super::super::expected::{count_invalid, name_unknown, unsupported};
+use super::super::expected::{count_invalid, internal, name_unknown, unsupported};
+use super::super::fixture::Condition::Faulty;
 use super::super::row::{Row, row, section};
 
 pub(super) fn catalog() -> Vec<Row> {
@@ -28,6 +30,17 @@ pub(super) fn catalog() -> Vec<Row> {
                 ask("GET /v2/_catalog?n=1001"),
                 count_invalid().detail(r#"{"n": "1001"}"#),
             ),
+            row(
+                "of two `n`, the first is no number",
+                ask("GET /v2/_catalog?n=ten&n=1"),
+                count_invalid().detail(r#"{"n": "ten"}"#),
+            ),
+            row(
+                "the repositories cannot be listed",
+                ask("GET /v2/_catalog"),
+                internal(),
+            )
+            .when(Faulty(Operation::Repositories, Fault::Broken)),
         ],
     )
 }
@@ -51,6 +64,23 @@ pub(super) fn tags() -> Vec<Row> {
                 ask("GET /v2/app/tags/list?n=1.5"),
                 count_invalid().detail(r#"{"n": "1.5"}"#),
             ),
+            row(
+                "`n` is negative",
+                ask("GET /v2/app/tags/list?n=-1"),
+                count_invalid().detail(r#"{"n": "-1"}"#),
+            ),
+            row(
+                "the tags cannot be listed",
+                ask("GET /v2/app/tags/list"),
+                internal(),
+            )
+            .when(Faulty(Operation::Tags, Fault::Broken)),
+            row(
+                "what is there makes no sense",
+                ask("GET /v2/app/tags/list"),
+                internal(),
+            )
+            .when(Faulty(Operation::Tags, Fault::Damaged)),
         ],
     )
 }

@@ -1,12 +1,17 @@
 //! `PUT /v2/<name>/manifests/<reference>`
 
-use super::super::super::harness::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::super::super::faulty::{Fault, Operation};
+use super::super::super::harness::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, bytes_of, sha256};
 use super::super::ask::{put, put_document, put_to};
 use super::super::expected::{
-    NOT_A_TAG, content_unknown, digest_invalid, immutable, manifest_invalid, size_invalid,
-    tag_invalid, unsupported,
+    NOT_A_TAG, content_unknown, digest_invalid, full, immutable, internal, manifest_invalid,
+    manifest_unverified, size_invalid, tag_invalid, unsupported,
 };
-use super::super::fixture::Condition::{Immutable, ReadOnly};
+use super::super::fixture::Condition::{Faulty, Immutable, ReadOnly, Schema1, Unhealthy};
+use super::super::fixture::SIGNER;
 use super::super::row::{Row, row, section};
 
 pub(super) fn put_manifest() -> Vec<Row> {
@@ -127,10 +132,57 @@ pub(super) fn put_manifest() -> Vec<Row> {
             row("any manifest", put("v2"), unsupported("GET, HEAD")).when(ReadOnly),
             row(
                 "another manifest for a tag that stays",
-                put_document("v1", OCI_INDEX, br#"{"schemaVersion":2,"manifests":[]}"#),
+                put_document("v1", OCI_INDEX, OTHER),
                 immutable(),
             )
             .when(Immutable),
+            row(
+                "another SHA-512 digest than the body has",
+                put("<absent-512>"),
+                digest_invalid()
+                    .detail(r#"{"expected": "<absent-512>", "actual": "<manifest-512>"}"#),
+            ),
+            row(
+                "a child that the repository does not have",
+                put_document("v2", OCI_INDEX, ABSENT_CHILD),
+                content_unknown().detail(&format!(r#"{{"digest": "{EMPTY}"}}"#)),
+            ),
+            row(
+                "a body that breaks off",
+                put("v2").cut_after("{"),
+                manifest_invalid().says("the body of the request broke off"),
+            ),
+            row(
+                "a tag in `?tag=` that stays",
+                put_document(&other_by_digest(), OCI_INDEX, OTHER),
+                immutable(),
+            )
+            .when(Immutable),
+            row(
+                "a schema 1 manifest",
+                put_document("v2", SCHEMA1, signed().as_bytes()),
+                manifest_invalid().says("the manifest has schemaVersion 1, expected 2"),
+            ),
+            row(
+                "a schema 1 manifest that is not signed",
+                put_document("v2", SCHEMA1, br#"{"schemaVersion":1}"#),
+                manifest_invalid().says("the manifest has schemaVersion 1 and no signatures"),
+            )
+            .when(Schema1),
+            row(
+                "a schema 1 manifest that was changed after it was signed",
+                put_document("v2", SCHEMA1, forged().as_bytes()),
+                manifest_unverified()
+                    .says("signatures[0] is no ES256 signature of this manifest by the key <key>"),
+            )
+            .when(Schema1),
+            row("what it names cannot be looked for", put("v2"), internal())
+                .when(Faulty(Operation::ClaimBlob, Fault::Broken)),
+            row("it cannot be written", put("v2"), internal())
+                .when(Faulty(Operation::PutManifest, Fault::Broken)),
+            row("there is no room for it", put("v2"), full())
+                .when(Faulty(Operation::PutManifest, Fault::Full)),
+            row("any manifest", put("v2"), full()).when(Unhealthy(Fault::Full)),
         ],
     )
 }
@@ -139,6 +191,48 @@ pub(super) fn put_manifest() -> Vec<Row> {
 fn many_tags() -> String {
     let tags: String = (0..65).map(|tag| format!("&tag=t{tag}")).collect();
     format!("<manifest>?{tags}")
+}
+
+/// The digest of `{}`.
+const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+/// An index that lists it.
+const ABSENT_CHILD: &[u8] = br#"{
+    "schemaVersion": 2,
+    "manifests": [{
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "size": 2,
+        "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    }]
+}"#;
+
+/// Another manifest than that of the fixture.
+const OTHER: &[u8] = br#"{"schemaVersion":2,"manifests":[]}"#;
+
+/// Its digest, with the request for a tag.
+fn other_by_digest() -> String {
+    format!("{}?tag=v1", sha256(OTHER))
+}
+
+const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+/// A signed manifest of the fixture's layer.
+fn signed() -> String {
+    let payload = json!({
+        "schemaVersion": 1,
+        "name": "app",
+        "tag": "v2",
+        "architecture": "amd64",
+        "fsLayers": [{"blobSum": sha256(b"layer")}],
+        "history": [{"v1Compatibility": "{\"id\":\"x\"}"}],
+    });
+    let signed = SIGNER.sign(&bytes_of(&payload), OffsetDateTime::UNIX_EPOCH);
+    String::from_utf8(signed.unwrap()).unwrap()
+}
+
+/// The same, after somebody has changed it.
+fn forged() -> String {
+    signed().replace("amd64", "arm64")
 }
 
 /// `{}` is announced, and `[]` is there.

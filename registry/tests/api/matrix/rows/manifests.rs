@@ -1,8 +1,11 @@
 //! `/v2/<name>/manifests/<reference>`, apart from PUT.
 
+use super::super::super::faulty::{Fault, Operation};
 use super::super::ask::ask;
-use super::super::expected::{NOT_A_TAG, digest_invalid, immutable, manifest_unknown, unsupported};
-use super::super::fixture::Condition::{Immutable, NoDelete, ReadOnly};
+use super::super::expected::{
+    NOT_A_TAG, digest_invalid, immutable, internal, manifest_unknown, unsupported,
+};
+use super::super::fixture::Condition::{Faulty, Immutable, NoDelete, ReadOnly};
 use super::super::row::{Row, row, section};
 
 pub(super) fn get() -> Vec<Row> {
@@ -54,6 +57,36 @@ pub(super) fn get() -> Vec<Row> {
                 ask("POST /v2/app/manifests/v1"),
                 unsupported("GET, HEAD, PUT, DELETE"),
             ),
+            row(
+                "the tag cannot be read",
+                ask("GET /v2/app/manifests/v1"),
+                internal(),
+            )
+            .when(Faulty(Operation::Tagged, Fault::Broken)),
+            row(
+                "the tag's link makes no sense",
+                ask("GET /v2/app/manifests/v1"),
+                internal(),
+            )
+            .when(Faulty(Operation::Tagged, Fault::Damaged)),
+            row(
+                "the manifest cannot be read",
+                ask("GET /v2/app/manifests/<manifest>"),
+                internal(),
+            )
+            .when(Faulty(Operation::Manifest, Fault::Broken)),
+            row(
+                "the manifest's link makes no sense",
+                ask("GET /v2/app/manifests/<manifest>"),
+                internal(),
+            )
+            .when(Faulty(Operation::Manifest, Fault::Damaged)),
+            row(
+                "HEAD: that it is used cannot be noted",
+                ask("HEAD /v2/app/manifests/v1"),
+                internal(),
+            )
+            .when(Faulty(Operation::ClaimManifest, Fault::Broken)),
         ],
     )
 }
@@ -111,6 +144,35 @@ pub(super) fn delete() -> Vec<Row> {
                 unsupported("GET, HEAD"),
             )
             .when(ReadOnly),
+            row(
+                "the digest of a layer",
+                ask("DELETE /v2/app/manifests/<layer>"),
+                manifest_unknown().detail(r#"{"digest": "<layer>"}"#),
+            ),
+            row(
+                "any manifest",
+                ask("DELETE /v2/app/manifests/<manifest>"),
+                unsupported("GET, HEAD"),
+            )
+            .when(ReadOnly),
+            row(
+                "the manifest cannot be removed",
+                ask("DELETE /v2/app/manifests/<manifest>"),
+                internal(),
+            )
+            .when(Faulty(Operation::DeleteManifest, Fault::Broken)),
+            row(
+                "a SHA-512 digest whose link makes no sense",
+                ask("DELETE /v2/app/manifests/<absent-512>"),
+                internal(),
+            )
+            .when(Faulty(Operation::DeleteManifest, Fault::Damaged)),
+            row(
+                "the tag cannot be removed",
+                ask("DELETE /v2/app/manifests/v1"),
+                internal(),
+            )
+            .when(Faulty(Operation::DeleteTag, Fault::Broken)),
         ],
     )
 }

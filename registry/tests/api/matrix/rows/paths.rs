@@ -1,7 +1,11 @@
 //! No noun at all, or one that cannot be.
 
+use super::super::super::faulty::Fault;
 use super::super::ask::ask;
-use super::super::expected::{moved, name_invalid, not_found, unsupported};
+use super::super::expected::{
+    NOT_A_NAME, moved, name_invalid, not_found, unavailable, unsupported,
+};
+use super::super::fixture::Condition::Unhealthy;
 use super::super::row::{Row, row, section};
 
 pub(super) fn paths() -> Vec<Row> {
@@ -27,10 +31,7 @@ pub(super) fn paths() -> Vec<Row> {
             row(
                 "an upper-case name",
                 ask("GET /v2/APP/tags/list"),
-                name_invalid().says(
-                    "a repository name is made of lower-case letters and digits, joined \
-                     by one of . _ __ - within a component and by / between components",
-                ),
+                name_invalid().says(NOT_A_NAME),
             ),
             row(
                 "a name of more than 255 characters",
@@ -42,6 +43,11 @@ pub(super) fn paths() -> Vec<Row> {
                 ask("GET /v2/%ff/tags/list"),
                 not_found(),
             ),
+            row(
+                "a bad name and a wrong method",
+                ask("POST /v2/APP/tags/list"),
+                name_invalid().says(NOT_A_NAME),
+            ),
         ],
     )
 }
@@ -49,10 +55,14 @@ pub(super) fn paths() -> Vec<Row> {
 pub(super) fn version() -> Vec<Row> {
     section(
         "/v2/",
-        [row(
-            "wrong method",
-            ask("POST /v2/"),
-            unsupported("GET, HEAD"),
-        )],
+        [
+            row("wrong method", ask("POST /v2/"), unsupported("GET, HEAD")),
+            row(
+                "the storage has failed its check",
+                ask("GET /v2/"),
+                unavailable(),
+            )
+            .when(Unhealthy(Fault::Broken)),
+        ],
     )
 }

@@ -1,7 +1,9 @@
 //! `/v2/<name>/referrers/<digest>`
 
+use super::super::super::faulty::{Fault, Operation};
 use super::super::ask::ask;
-use super::super::expected::{NOT_A_DIGEST, digest_invalid, unsupported};
+use super::super::expected::{NOT_A_DIGEST, digest_invalid, internal, unsupported};
+use super::super::fixture::Condition::Faulty;
 use super::super::row::{Row, row, section};
 
 pub(super) fn referrers() -> Vec<Row> {
@@ -30,6 +32,18 @@ pub(super) fn referrers() -> Vec<Row> {
                 digest_invalid()
                     .detail(&format!(r#"{{"last": "x", "problem": "{NOT_A_DIGEST}"}}"#)),
             ),
+            row(
+                "the referrers cannot be listed",
+                ask("GET /v2/app/referrers/<manifest>"),
+                internal(),
+            )
+            .when(Faulty(Operation::Referrers, Fault::Broken)),
+            row(
+                "the list that a client recorded cannot be read",
+                ask("GET /v2/app/referrers/<manifest>"),
+                internal(),
+            )
+            .when(Faulty(Operation::Tagged, Fault::Broken)),
         ],
     )
 }

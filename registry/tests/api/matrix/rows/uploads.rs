@@ -1,10 +1,12 @@
 //! `/v2/<name>/blobs/uploads/`, apart from what carries bytes.
 
+use super::super::super::faulty::{Fault, Operation};
 use super::super::ask::ask;
 use super::super::expected::{
-    NOT_A_DIGEST, digest_invalid, size_invalid, unsupported, upload_unknown,
+    NOT_A_DIGEST, begun, busy, cut, digest_invalid, full, internal, size_invalid, unsupported,
+    upload_unknown,
 };
-use super::super::fixture::Condition::ReadOnly;
+use super::super::fixture::Condition::{Busy, Faulty, ReadOnly, Unhealthy};
 use super::super::row::{Row, row, section};
 
 pub(super) fn start() -> Vec<Row> {
@@ -54,6 +56,69 @@ pub(super) fn start() -> Vec<Row> {
                 unsupported("GET, HEAD"),
             )
             .when(ReadOnly),
+            row(
+                "`mount` is no digest",
+                ask("POST /v2/app/blobs/uploads/?mount=x&from=other"),
+                begun(),
+            ),
+            row(
+                "`from` is no repository name",
+                ask("POST /v2/app/blobs/uploads/?mount=<layer>&from=APP"),
+                begun(),
+            ),
+            row(
+                "`from` does not have the blob to mount",
+                ask("POST /v2/app/blobs/uploads/?mount=<layer>&from=other"),
+                begun(),
+            ),
+            row(
+                "the blob cannot be mounted",
+                ask("POST /v2/app/blobs/uploads/?mount=<layer>&from=app"),
+                begun(),
+            )
+            .when(Faulty(Operation::MountBlob, Fault::Broken)),
+            row(
+                "of two digests, the first is wrong",
+                ask("POST /v2/app/blobs/uploads/?digest=<absent>&digest=<four>").body(b"four"),
+                digest_invalid().detail(r#"{"expected": "<absent>", "actual": "<four>"}"#),
+            ),
+            row(
+                "whole blob, body that breaks off",
+                ask("POST /v2/app/blobs/uploads/?digest=<four>").cut_after("fo"),
+                cut(),
+            ),
+            row(
+                "the upload cannot be made",
+                ask("POST /v2/app/blobs/uploads/"),
+                internal(),
+            )
+            .when(Faulty(Operation::BeginUpload, Fault::Broken)),
+            row(
+                "whole blob, which cannot be written",
+                ask("POST /v2/app/blobs/uploads/?digest=<four>").body(b"four"),
+                internal(),
+            )
+            .when(Faulty(Operation::Write, Fault::Broken)),
+            row(
+                "whole blob, which cannot be made durable",
+                ask("POST /v2/app/blobs/uploads/?digest=<four>").body(b"four"),
+                internal(),
+            )
+            .when(Faulty(Operation::Commit, Fault::Broken)),
+            row(
+                "whole blob, for which there is no room",
+                ask("POST /v2/app/blobs/uploads/?digest=<four>").body(b"four"),
+                full(),
+            )
+            .when(Faulty(Operation::Write, Fault::Full)),
+            row(
+                "there is no room for an upload",
+                ask("POST /v2/app/blobs/uploads/"),
+                full(),
+            )
+            .when(Faulty(Operation::BeginUpload, Fault::Full)),
+            row("any upload", ask("POST /v2/app/blobs/uploads/"), full())
+                .when(Unhealthy(Fault::Full)),
         ],
     )
 }
@@ -82,6 +147,18 @@ pub(super) fn status() -> Vec<Row> {
                 ask("POST /v2/app/blobs/uploads/<id>"),
                 unsupported("GET, HEAD, PATCH, PUT, DELETE"),
             ),
+            row(
+                "how much has come cannot be read",
+                ask("GET <upload>"),
+                internal(),
+            )
+            .when(Faulty(Operation::UploadOffset, Fault::Broken)),
+            row(
+                "what has come makes no sense",
+                ask("GET <upload>"),
+                internal(),
+            )
+            .when(Faulty(Operation::UploadOffset, Fault::Damaged)),
         ],
     )
 }
@@ -106,6 +183,24 @@ pub(super) fn cancel() -> Vec<Row> {
                 unsupported("GET, HEAD"),
             )
             .when(ReadOnly),
+            row(
+                "another request writes to it",
+                ask("DELETE <upload>"),
+                busy(),
+            )
+            .when(Busy),
+            row(
+                "the upload cannot be opened",
+                ask("DELETE <upload>"),
+                internal(),
+            )
+            .when(Faulty(Operation::ResumeUpload, Fault::Broken)),
+            row(
+                "the upload cannot be removed",
+                ask("DELETE <upload>"),
+                internal(),
+            )
+            .when(Faulty(Operation::Cancel, Fault::Broken)),
         ],
     )
 }
