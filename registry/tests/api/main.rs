@@ -19,6 +19,8 @@ macro_rules! tests_on {
         mod base;
         mod blobs;
         mod catalog;
+        mod chunks;
+        mod deletions;
         mod events;
         mod faulty;
         mod harness;
@@ -26,6 +28,7 @@ macro_rules! tests_on {
         mod immutable;
         mod manifests;
         mod matrix;
+        mod mounts;
         mod observers;
         mod referrers;
         mod schema1;

@@ -7,16 +7,16 @@ use tidegate_registry::oci::Algorithm;
 
 use super::harness::{Answer, ORIGIN, Registry, broken_off, chunked, request, sha256};
 
-fn patch(location: &str) -> super::harness::Request {
+pub(super) fn patch(location: &str) -> super::harness::Request {
     request(Method::PATCH, location).header("content-type", "application/octet-stream")
 }
 
-fn put(location: &str, digest: impl std::fmt::Display) -> super::harness::Request {
+pub(super) fn put(location: &str, digest: impl std::fmt::Display) -> super::harness::Request {
     request(Method::PUT, &format!("{location}?digest={digest}"))
 }
 
 #[track_caller]
-fn assert_progress(answer: &Answer, status: u16, location: &str, range: &str) {
+pub(super) fn assert_progress(answer: &Answer, status: u16, location: &str, range: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("location"), format!("{ORIGIN}{location}"));
     assert_eq!(answer.header("range"), range);
@@ -25,7 +25,7 @@ fn assert_progress(answer: &Answer, status: u16, location: &str, range: &str) {
     assert!(status == 416 || answer.body.is_empty());
 }
 
-async fn assert_served(registry: &Registry, repo: &str, content: &[u8]) {
+pub(super) async fn assert_served(registry: &Registry, repo: &str, content: &[u8]) {
     let answer = registry
         .get(&format!("/v2/{repo}/blobs/{}", sha256(content)))
         .await;
@@ -104,144 +104,6 @@ async fn a_push_in_one_request() {
         .unwrap()
         .count();
     assert_eq!(left, 1, "only what can be continued is left");
-}
-
-#[tokio::test]
-async fn chunks_in_order() {
-    let registry = Registry::new();
-    let location = registry.start_upload("a").await;
-    let answer = registry
-        .send(
-            patch(&location)
-                .header("content-range", "0-3")
-                .body(b"0123"),
-        )
-        .await;
-    assert_progress(&answer, 202, &location, "0-3");
-    assert_progress(&registry.get(&location).await, 204, &location, "0-3");
-    assert_progress(&registry.head(&location).await, 204, &location, "0-3");
-
-    for wrong in ["0-3", "5-8", "3-6"] {
-        let answer = registry
-            .send(
-                patch(&location)
-                    .header("content-range", wrong)
-                    .body(b"4567"),
-            )
-            .await;
-        answer.assert_error(416, "RANGE_INVALID");
-        assert_progress(&answer, 416, &location, "0-3");
-    }
-    let unreadable = patch(&location)
-        .header("content-range", "four-seven")
-        .body(b"4567");
-    registry
-        .send(unreadable)
-        .await
-        .assert_error(416, "RANGE_INVALID");
-
-    let last = put(&location, sha256(b"01234567"))
-        .header("content-range", "4-7")
-        .body(b"4567");
-    assert_eq!(registry.send(last).await.status, 201);
-    assert_served(&registry, "a", b"01234567").await;
-}
-
-#[tokio::test]
-async fn a_chunk_of_another_length_than_its_range() {
-    let registry = Registry::new();
-    let location = registry.start_upload("a").await;
-    let announced = patch(&location)
-        .header("content-range", "0-9")
-        .body(b"0123");
-    registry
-        .send(announced)
-        .await
-        .assert_error(400, "SIZE_INVALID");
-    assert_progress(&registry.get(&location).await, 204, &location, "0-0");
-
-    let longer = patch(&location).header("content-range", "0-3");
-    registry
-        .send_stream(longer, chunked(&["0123", "4"]))
-        .await
-        .assert_error(400, "SIZE_INVALID");
-    assert_progress(&registry.get(&location).await, 204, &location, "0-3");
-
-    let shorter = patch(&location).header("content-range", "4-9");
-    registry
-        .send_stream(shorter, chunked(&["45"]))
-        .await
-        .assert_error(400, "SIZE_INVALID");
-    assert_progress(&registry.get(&location).await, 204, &location, "0-5");
-    assert_eq!(
-        registry
-            .send(put(&location, sha256(b"012345")))
-            .await
-            .status,
-        201
-    );
-}
-
-#[tokio::test]
-async fn a_stream_without_a_length() {
-    let registry = Registry::new();
-    let location = registry.start_upload("a").await;
-    let answer = registry
-        .send_stream(patch(&location), chunked(&["one ", "", "two"]))
-        .await;
-    assert_progress(&answer, 202, &location, "0-6");
-    let answer = registry
-        .send_stream(put(&location, sha256(b"one two")), chunked(&[]))
-        .await;
-    assert_eq!(answer.status, 201);
-}
-
-#[tokio::test]
-async fn what_came_before_a_connection_broke_is_kept() {
-    let registry = Registry::new();
-    let location = registry.start_upload("a").await;
-    let answer = registry
-        .send_stream(patch(&location), broken_off(&["0123", "45"]))
-        .await;
-    answer.assert_error(400, "BLOB_UPLOAD_INVALID");
-    assert_progress(&registry.get(&location).await, 204, &location, "0-5");
-    let rest = patch(&location)
-        .header("content-range", "6-9")
-        .body(b"6789");
-    assert_progress(&registry.send(rest).await, 202, &location, "0-9");
-    assert_eq!(
-        registry
-            .send(put(&location, sha256(b"0123456789")))
-            .await
-            .status,
-        201
-    );
-}
-
-#[tokio::test]
-async fn a_body_that_breaks_off_is_never_complete() {
-    let registry = Registry::new();
-    let location = registry.start_upload("a").await;
-    let digest = sha256(b"content");
-    // All bytes have come, but not the end of the body.
-    let answer = registry
-        .send_stream(put(&location, digest), broken_off(&["content"]))
-        .await;
-    answer.assert_error(400, "BLOB_UPLOAD_INVALID");
-    registry
-        .get(&format!("/v2/a/blobs/{digest}"))
-        .await
-        .assert_error(404, "BLOB_UNKNOWN");
-    // Fewer bytes than announced, and a clean end.
-    let short = put(&location, digest).header("content-length", "9");
-    registry
-        .send_stream(short, chunked(&["content"]))
-        .await
-        .assert_error(400, "SIZE_INVALID");
-    registry
-        .get(&format!("/v2/a/blobs/{digest}"))
-        .await
-        .assert_error(404, "BLOB_UNKNOWN");
 }
 
 #[tokio::test]
@@ -422,67 +284,6 @@ async fn an_upload_belongs_to_its_repository() {
         .send(patch(&elsewhere).body(b"x"))
         .await
         .assert_error(404, "BLOB_UPLOAD_UNKNOWN");
-}
-
-#[tokio::test]
-async fn a_blob_is_mounted_from_another_repository() {
-    let registry = Registry::new();
-    let digest = registry.push_blob("source/a", b"content").await;
-    let answer = registry
-        .post(&format!(
-            "/v2/b/blobs/uploads/?mount={digest}&from=source/a"
-        ))
-        .await;
-    assert_eq!(answer.status, 201);
-    assert_eq!(answer.location(), format!("/v2/b/blobs/{digest}"));
-    assert_eq!(answer.header("docker-content-digest"), digest.to_string());
-    assert_served(&registry, "b", b"content").await;
-}
-
-#[tokio::test]
-async fn a_mount_that_cannot_be_becomes_an_upload() {
-    let registry = Registry::new();
-    let digest = registry.push_blob("source/a", b"content").await;
-    for query in [
-        format!("mount={}&from=source/a", sha256(b"other")),
-        format!("mount={digest}&from=source/b"),
-        format!("mount={digest}&from=UPPER"),
-        "mount=sha256:abc&from=source/a".to_owned(),
-    ] {
-        let answer = registry
-            .post(&format!("/v2/b/blobs/uploads/?{query}"))
-            .await;
-        let location = answer.location();
-        assert_progress(&answer, 202, &location, "0-0");
-    }
-    registry
-        .get(&format!("/v2/b/blobs/{digest}"))
-        .await
-        .assert_error(404, "BLOB_UNKNOWN");
-}
-
-#[tokio::test]
-async fn a_blob_is_mounted_from_anywhere() {
-    let registry = Registry::new();
-    let digest = registry.push_blob("a", b"layer").await;
-    let answer = registry
-        .post(&format!("/v2/b/blobs/uploads/?mount={digest}"))
-        .await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(answer.location(), format!("/v2/b/blobs/{digest}"));
-    assert_eq!(registry.head(&answer.location()).await.status, 200);
-    // What is nowhere, or not in the repository that is named, has to be pushed.
-    for query in [
-        format!("mount={}", sha256(b"absent")),
-        format!("mount={digest}&from=c"),
-        format!("mount={digest}&from=NOT+A+NAME"),
-        "mount=nonsense".to_owned(),
-    ] {
-        let answer = registry
-            .post(&format!("/v2/d/blobs/uploads/?{query}"))
-            .await;
-        assert_eq!(answer.status, 202, "{query}");
-    }
 }
 
 #[tokio::test]
