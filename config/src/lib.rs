@@ -14,6 +14,7 @@ mod settings;
 pub mod site;
 mod stamp;
 mod tidegate_toml;
+mod upstream;
 mod webhook;
 
 pub use config_yml::Mistake;
@@ -25,8 +26,9 @@ pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
     AccessLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward, Health,
     ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Scrub,
-    Server, Settings, Upstream,
+    Server, Settings,
 };
 pub use stamp::FileStamp;
-pub use tidegate_toml::parse;
+pub use tidegate_toml::{parse, write};
+pub use upstream::{Upstream, UpstreamError};
 pub use webhook::{Action, Ignored, Queue, ReceiverUrl, Webhook, WebhookName};

@@ -86,7 +86,7 @@ pub fn load_registry(
     {
         return match load(path)?.backend {
             Backend::Registry(registry) => Ok(registry),
-            Backend::Forward(_) => Err(LoadError::NoRegistry {
+            Backend::Forward(_) | Backend::Places => Err(LoadError::NoRegistry {
                 file: path.to_owned(),
             }),
         };

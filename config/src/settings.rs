@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use crate::header::HeaderField;
 use crate::pattern::{Expression, Pattern};
 use crate::site::Site;
+use crate::upstream::Upstream;
 use crate::webhook::Webhook;
 
 /// All that `tidegate serve` needs to know.
@@ -163,6 +164,9 @@ pub enum Backend {
     Registry(Registry),
     /// Another registry, reached over the network or a Unix socket.
     Forward(Forward),
+    /// What the places of [`Settings::sites`] lead to, none of them to a
+    /// registry in this process.
+    Places,
 }
 
 /// The `[registry]` section.
@@ -331,18 +335,4 @@ pub struct Forward {
     pub connect_timeout: Duration,
     /// How long the upstream may be silent.
     pub read_timeout: Duration,
-}
-
-/// The address of another registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upstream {
-    /// `http://host:port`
-    Http {
-        /// A name or an address.
-        host: String,
-        /// The TCP port.
-        port: u16,
-    },
-    /// `unix:/path/to/socket`, spoken to in plain HTTP.
-    Unix(PathBuf),
 }

@@ -5,7 +5,9 @@
 mod collect;
 mod file;
 mod observe;
+mod site;
 mod value;
+mod write;
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,8 +15,13 @@ use std::path::Path;
 use toml::Spanned;
 
 use self::observe::WebhookSection;
+use self::site::{MapSection, SiteSection};
+pub use self::write::write;
 use crate::diagnostic::Diagnostic;
-use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Schema1, Settings};
+use crate::settings::{
+    Backend, CertificateFiles, Forward, Listener, Protocol, Registry, Schema1, Settings,
+};
+use crate::site::{Action, Site};
 use crate::webhook::Webhook;
 
 /// Checks `text` as the content of a `tidegate.toml` at `path`.
@@ -58,7 +65,19 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         listeners.push(listener);
     }
 
+    let has_sites = !file.site.is_empty();
+    let sites = sites(file.site, file.map, base, &listeners)
+        .map_err(|(span, message)| wrong(span, &message, "see [[site]] in the documentation"))?;
+
     let auth = match file.auth {
+        None if has_sites => None,
+        Some(section) if has_sites => {
+            return Err(wrong(
+                section.span(),
+                "[auth] beside [[site]]: it would hold for nothing",
+                "passwords belong to places: [site.place.rules.auth]",
+            ));
+        }
         None => {
             return Err(wrong(
                 0..0,
@@ -129,13 +148,20 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 )
             })?,
         }),
-        (None, Some(forward)) => {
+        (None, Some(forward)) if !has_sites => {
             let forward = forward.into_inner();
             Backend::Forward(Forward {
                 to: forward.to,
                 connect_timeout: forward.connect_timeout,
                 read_timeout: forward.read_timeout,
             })
+        }
+        (None, Some(forward)) => {
+            return Err(wrong(
+                forward.span(),
+                "[forward] beside [[site]]: nothing would be forwarded by it",
+                "where requests go is said by places: [site.place.proxy]",
+            ));
         }
         (Some(_), Some(forward)) => {
             return Err(wrong(
@@ -144,6 +170,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 "remove one of the two sections",
             ));
         }
+        (None, None) if has_sites => Backend::Places,
         (None, None) => {
             return Err(wrong(
                 0..0,
@@ -152,6 +179,18 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
             ));
         }
     };
+
+    let leads_to_registry = |site: &Site| {
+        let mut actions = site.places.iter().map(|place| &place.action);
+        actions.any(|action| *action == Action::Registry)
+    };
+    if sites.iter().any(leads_to_registry) && backend == Backend::Places {
+        return Err(wrong(
+            0..0,
+            "a place has `registry = true`, but the file has no [registry]",
+            "add\n    [registry]\n    root = \"registry\"",
+        ));
+    }
 
     Ok(Settings {
         log: file.log.into(),
@@ -166,12 +205,57 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 renew: pair.renew,
             })
             .collect(),
-        sites: Vec::new(),
+        sites,
         edge: file.edge.into(),
         auth,
         backend,
         debug: file.debug.map(Into::into),
     })
+}
+
+/// The sites; or the place of the first that is wrong, and what is wrong with it.
+fn sites(
+    sections: Vec<Spanned<SiteSection>>,
+    maps: Vec<MapSection>,
+    base: &Path,
+    listeners: &[Listener],
+) -> Result<Vec<Site>, (Range<usize>, String)> {
+    let translations = site::translations(maps).map_err(|message| (0..0, message))?;
+    let reader = site::Reader {
+        base,
+        listeners,
+        translations: &translations,
+    };
+    let mut sites = Vec::with_capacity(sections.len());
+    for section in sections {
+        let span = section.span();
+        let site = reader.site(section.into_inner());
+        sites.push(site.map_err(|message| (span, message))?);
+    }
+    choose_defaults(&mut sites, listeners.len());
+    for (index, listener) in listeners.iter().enumerate() {
+        let attached = sites.iter().flat_map(|site| &site.attachments);
+        let defaults = attached.filter(|at| at.listener == index && at.is_default);
+        if defaults.count() > 1 {
+            let message = format!("two sites are the default at {}", listener.address);
+            return Err((0..0, message));
+        }
+    }
+    Ok(sites)
+}
+
+/// Has each listener answer for unknown names: by the first of its sites, where
+/// none is said to.
+fn choose_defaults(sites: &mut [Site], listeners: usize) {
+    for listener in 0..listeners {
+        let attached = sites.iter_mut().flat_map(|site| &mut site.attachments);
+        let mut attached: Vec<_> = attached.filter(|at| at.listener == listener).collect();
+        if !attached.iter().any(|at| at.is_default)
+            && let Some(first) = attached.first_mut()
+        {
+            first.is_default = true;
+        }
+    }
 }
 
 /// The webhooks, each of which has a name of its own; or the place of the first

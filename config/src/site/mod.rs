@@ -22,7 +22,7 @@ pub use self::expression::{PerlExpression, PerlExpressionError};
 pub use self::notation::NotationError;
 pub use self::template::{Piece, Template, Translation, Variable};
 use crate::header::HeaderFieldName;
-use crate::settings::Upstream;
+use crate::upstream::Upstream;
 
 /// One virtual server.
 #[derive(Debug, Clone, PartialEq, Eq)]

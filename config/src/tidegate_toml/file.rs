@@ -10,11 +10,11 @@ use toml::Spanned;
 
 use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
 use super::observe::{self, DebugSection, HealthSection, WebhookSection};
+use super::site::{MapSection, SiteSection};
 use super::value;
 use crate::header::HeaderField;
-use crate::settings::{
-    AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server, Upstream,
-};
+use crate::settings::{AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server};
+use crate::upstream::Upstream;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +33,10 @@ pub(super) struct File {
     pub(super) registry: Option<RegistrySection>,
     pub(super) forward: Option<Spanned<ForwardSection>>,
     pub(super) debug: Option<DebugSection>,
+    #[serde(default)]
+    pub(super) map: Vec<MapSection>,
+    #[serde(default)]
+    pub(super) site: Vec<Spanned<SiteSection>>,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::settings::*;
+use crate::upstream::Upstream;
 
 const SMALL: &str = r#"
 [[listener]]
@@ -186,7 +187,7 @@ fn an_upstream_is_a_host_with_a_port_or_a_socket() {
         );
         parse(Path::new("t.toml"), &text).map(|s| match s.backend {
             Backend::Forward(forward) => forward.to,
-            Backend::Registry(_) => unreachable!("the file has no [registry]"),
+            Backend::Registry(_) | Backend::Places => unreachable!("the file has [forward]"),
         })
     };
     let http = |host: &str, port| Upstream::Http {
@@ -232,7 +233,7 @@ fn schema_1_is_served_where_it_is_said() {
             .backend
         {
             Backend::Registry(registry) => registry.schema1,
-            Backend::Forward(_) => panic!("not a registry"),
+            Backend::Forward(_) | Backend::Places => panic!("not a registry"),
         }
     };
     assert_eq!(with("schema1 = false"), None);
@@ -295,7 +296,7 @@ fn registry(lines: &str) -> Registry {
         .backend
     {
         Backend::Registry(registry) => registry,
-        Backend::Forward(_) => panic!("not a registry"),
+        Backend::Forward(_) | Backend::Places => panic!("not a registry"),
     }
 }
 

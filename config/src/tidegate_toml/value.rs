@@ -3,8 +3,7 @@
 //! A message may end in `\nhint: …`; the reader of the file takes it apart.
 
 use std::fmt::Display;
-use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 
 use super::file::ListenerSection;
-use crate::settings::{AccessLog, Listener, LogFormat, Upstream};
+use crate::settings::{AccessLog, Listener, LogFormat};
+use crate::upstream::Upstream;
 
 pub(super) fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(d)?;
@@ -172,45 +172,7 @@ pub(super) fn positive<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error>
 pub(super) fn upstream<'de, D: Deserializer<'de>>(d: D) -> Result<Upstream, D::Error> {
     const HINT: &str = "write it as \"http://127.0.0.1:5000\" or \"unix:/run/registry.sock\"";
     let text = String::deserialize(d)?;
-    let refuse = |why: &str| Err(wrong(format_args!("`{text}`: {why}"), HINT));
-    if let Some(path) = text.strip_prefix("unix:") {
-        return if path.starts_with('/') {
-            Ok(Upstream::Unix(PathBuf::from(path)))
-        } else {
-            refuse("the path of a Unix socket must be absolute")
-        };
-    }
-    let Some(rest) = text.strip_prefix("http://") else {
-        return refuse(if text.starts_with("https://") {
-            "https to the upstream is not supported"
-        } else {
-            "no address of an upstream"
-        });
-    };
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    if authority.contains(['/', '?', '#', '@']) {
-        return refuse("only host and port may follow http://");
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        // The colons of a bracketed IPv6 address are not the port's.
-        Some((host, port)) if !port.ends_with(']') => match port.parse() {
-            Ok(port) if port != 0 => (host, port),
-            _ => return refuse("the port must be a number from 1 to 65535"),
-        },
-        _ => (authority, 80),
-    };
-    // Names are resolved when a request comes; this finds what never will.
-    let is_known = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
-        Some(Some(v6)) if v6.parse::<Ipv6Addr>().is_ok() => v6,
-        Some(_) => return refuse("brackets enclose an IPv6 address"),
-        None if !host.is_empty() && host.chars().all(is_known) => host,
-        None => return refuse("the host is neither a name nor an address"),
-    };
-    Ok(Upstream::Http {
-        host: host.to_owned(),
-        port,
-    })
+    text.parse().map_err(|why| wrong(why, HINT))
 }
 
 pub(super) fn listeners<'de, D: Deserializer<'de>>(

@@ -1,6 +1,6 @@
 use super::*;
 use crate::header::HeaderField;
-use crate::webhook::*;
+use crate::webhook::{Action, *};
 
 #[test]
 fn who_watches_is_said_in_sections() {
