@@ -145,6 +145,9 @@ impl Edge {
 pub struct Auth {
     /// The file with one `user:hash` a line.
     pub htpasswd: PathBuf,
+    /// Whether users may log in whose password is stored in a notation that
+    /// protects nothing: DES crypt and `{PLAIN}`.
+    pub allow_weak_hashes: bool,
     /// What a client shows when it asks for the password.
     pub realm: String,
     /// How long a password that was right is believed without being hashed

@@ -23,6 +23,7 @@ impl Fixture {
         .unwrap();
         let mut settings = Auth {
             htpasswd: path.clone(),
+            allow_weak_hashes: false,
             realm: "Registry".to_owned(),
             cache_ttl: 10 * MINUTE,
             max_failures: 3,

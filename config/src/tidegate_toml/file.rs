@@ -162,6 +162,7 @@ impl From<EdgeSection> for Edge {
 pub(super) struct AuthSection {
     required: bool,
     htpasswd: Option<PathBuf>,
+    allow_weak_hashes: bool,
     #[serde(deserialize_with = "value::header_text")]
     realm: String,
     #[serde(deserialize_with = "value::duration")]
@@ -177,6 +178,7 @@ impl Default for AuthSection {
         Self {
             required: true,
             htpasswd: None,
+            allow_weak_hashes: false,
             realm: "Registry".to_owned(),
             cache_ttl: Duration::from_secs(5 * 60),
             max_failures: 10,
@@ -191,6 +193,7 @@ impl AuthSection {
         match (self.required, self.htpasswd) {
             (true, Some(htpasswd)) => Ok(Some(Auth {
                 htpasswd: base.join(htpasswd),
+                allow_weak_hashes: self.allow_weak_hashes,
                 realm: self.realm,
                 cache_ttl: self.cache_ttl,
                 max_failures: self.max_failures,

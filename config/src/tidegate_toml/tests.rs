@@ -68,6 +68,7 @@ fn what_is_not_said_has_its_default() {
             },
             auth: Some(Auth {
                 htpasswd: "/srv/tidegate/auth/htpasswd".into(),
+                allow_weak_hashes: false,
                 realm: "Registry".to_owned(),
                 cache_ttl: Duration::from_secs(300),
                 max_failures: 10,
@@ -176,6 +177,13 @@ fn sections_that_need_or_exclude_each_other_are_checked() {
 fn nobody_is_asked_only_where_the_file_says_so() {
     let open = SMALL.replace("htpasswd = \"auth/htpasswd\"", "required = false");
     assert_eq!(parse(Path::new("t.toml"), &open).unwrap().auth, None);
+}
+
+#[test]
+fn weak_hashes_are_allowed_where_the_file_says_so() {
+    let weak = SMALL.replace("[auth]", "[auth]\nallow_weak_hashes = true");
+    let settings = parse(Path::new("t.toml"), &weak).unwrap();
+    assert!(settings.auth.unwrap().allow_weak_hashes);
 }
 
 #[test]

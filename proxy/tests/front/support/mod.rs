@@ -73,6 +73,7 @@ impl Setup {
         fs_err::write(&htpasswd, format!("alice:{hash}\n")).unwrap();
         self.auth = Some(Auth {
             htpasswd,
+            allow_weak_hashes: false,
             realm: "The \"registry\"".to_owned(),
             cache_ttl: Duration::from_secs(60),
             max_failures: 3,
