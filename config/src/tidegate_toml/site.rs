@@ -124,6 +124,8 @@ struct SiteAuthSection {
     max_failures: u32,
     #[serde(default = "failure_window", with = "humantime_text")]
     failure_window: Duration,
+    #[serde(default, skip_serializing_if = "is_false")]
+    allow_weak_hashes: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -396,6 +398,7 @@ impl Reader<'_> {
                 cache_ttl: auth.cache_ttl,
                 max_failures: auth.max_failures,
                 failure_window: auth.failure_window,
+                allow_weak_hashes: auth.allow_weak_hashes,
             }),
             either: section.either,
             methods: None,
@@ -584,6 +587,7 @@ pub(super) mod written {
                 cache_ttl: auth.cache_ttl,
                 max_failures: auth.max_failures,
                 failure_window: auth.failure_window,
+                allow_weak_hashes: auth.allow_weak_hashes,
             }),
         }
     }

@@ -171,6 +171,7 @@ impl Text {
         self.time("cache_ttl", auth.cache_ttl);
         self.key("max_failures", auth.max_failures);
         self.time("failure_window", auth.failure_window);
+        self.unless("allow_weak_hashes", auth.allow_weak_hashes, false);
     }
 
     fn registry(&mut self, registry: &Registry) {
@@ -442,6 +443,7 @@ realm = "the \"realm\""
 cache_ttl = "0s"
 max_failures = 3
 failure_window = "90s"
+allow_weak_hashes = true
 [registry]
 root = "data"
 delete = false

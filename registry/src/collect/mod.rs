@@ -80,11 +80,9 @@ pub use self::report::{Damaged, Event, Report};
 /// How many names are asked for at once.
 const PAGE: usize = 1000;
 
-/// How much is removed at once: for a disk, between two syncs. A sync waits for
-/// whatever else is being written there, however little is to be synced.
-const AT_ONCE: usize = 4096;
-/// The same for a gentle run, which rests in between.
-const AT_ONCE_GENTLY: usize = 256;
+/// How much is removed at once, and so is lost to the report if that fails. A
+/// gentle run rests in between.
+const AT_ONCE: usize = 256;
 
 /// Told what a run does, step by step. It is called from the run's own task.
 pub type Observer<'a> = &'a (dyn Fn(&Event<'_>) + Send + Sync);
@@ -158,15 +156,6 @@ impl Run<'_> {
                 Some(last) if places.more => after = Some(last),
                 _ => return Ok(()),
             }
-        }
-    }
-
-    /// How much is removed at once.
-    fn at_once(&self) -> usize {
-        if self.options.gentle {
-            AT_ONCE_GENTLY
-        } else {
-            AT_ONCE
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::graph::Graph;
 use super::report::{Damaged, Event};
-use super::{CollectError, Run, before, retention};
+use super::{AT_ONCE, CollectError, Run, before, retention};
 use crate::oci::{Digest, References, RepoName};
 use crate::store::{Inventory, Part, StoreError, TagEntry};
 
@@ -259,7 +259,7 @@ async fn expire_layers(
             unneeded.push(entry);
         }
     }
-    for some in unneeded.chunks(run.at_once()) {
+    for some in unneeded.chunks(AT_ONCE) {
         run.pace.step().await;
         let gone = if run.options.dry_run {
             vec![true; some.len()]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::report::Event;
 use super::repository::references;
-use super::{CollectError, PAGE, Run, places};
+use super::{AT_ONCE, CollectError, PAGE, Run, places};
 use crate::oci::{Digest, RepoName};
 use crate::store::StoreError;
 
@@ -113,7 +113,7 @@ async fn save(
 
 async fn remove(run: &mut Run<'_>, candidates: Candidates) -> Result<(), StoreError> {
     let candidates: Vec<_> = candidates.0.into_iter().collect();
-    for some in candidates.chunks(run.at_once()) {
+    for some in candidates.chunks(AT_ONCE) {
         run.pace.step().await;
         let digests: Vec<_> = some
             .iter()

@@ -24,6 +24,10 @@ use crate::oci::{Digest, RepoName, Tag};
 /// What refers to it is expired first, and the caller looks at the whole store
 /// between the two.
 ///
+/// **What was removed may come back** after a loss of power, as unused as it was,
+/// until [`Maintain::tidy`] returns: layers and content; the rest does not. A
+/// layer that comes back without its content is not there for whoever asks.
+///
 /// **Restarts.** Every function may be interrupted at any point, and called
 /// again.
 ///
@@ -50,10 +54,7 @@ pub trait Maintain: Store {
     ) -> Result<bool, StoreError>;
 
     /// As [`Maintain::expire_layer`] for many blobs, with an answer for each.
-    ///
-    /// A store where it is the end of a change that costs, and not the change,
-    /// does all of them for the price of one. After an error it is not known
-    /// which of them are gone.
+    /// After an error it is not known which of them are gone.
     async fn expire_layers(
         &self,
         repo: &RepoName,
@@ -98,7 +99,8 @@ pub trait Maintain: Store {
 
     /// Removes what a repository, or without one the shared part of the store,
     /// holds without meaning anything, and what was so before `unused_since`:
-    /// empty places, and what interrupted writes left.
+    /// empty places, and what interrupted writes left. What this store removed
+    /// before has gone for good then.
     async fn tidy(
         &self,
         repo: Option<&RepoName>,

@@ -5,7 +5,6 @@
 //! makes it safe is a lock on the file: a claim holds it shared, a removal
 //! exclusively, and neither looks at a file that has lost its name meanwhile.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -14,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use fs_err::File;
 
 use super::disk;
-use super::durable::{self, is_absent};
+use super::durable::{Changed, is_absent};
 use super::pool::blocking;
 use super::quick;
 use crate::store::StoreError;
@@ -71,17 +70,16 @@ fn warn_of_foreign_file(path: &Path, error: &io::Error) {
     });
 }
 
-/// Removes files for good that were last used before `unused_since`, each with
-/// its directory if nothing else is in there. Returns their lengths, with `None`
-/// for those that are used, or not there.
+/// Removes files that were last used before `unused_since`, each with its
+/// directory if nothing else is in there. Returns their lengths, with `None` for
+/// those that are used, or not there.
 ///
-/// What has changed is synced at the end, each directory once: a sync takes
-/// longer than all the rest that a removal does.
+/// The directories that this leaves to be synced are noted in `changed`.
 pub(super) fn remove_unused(
     paths: &[PathBuf],
     unused_since: SystemTime,
+    changed: &Changed,
 ) -> io::Result<Vec<Option<u64>>> {
-    let mut changed = BTreeSet::new();
     let mut lengths = Vec::with_capacity(paths.len());
     for path in paths {
         let length = remove_one(path, unused_since)?;
@@ -89,12 +87,9 @@ pub(super) fn remove_unused(
             // Whoever puts something there makes it again.
             let emptied = disk::remove_dir(directory).is_ok();
             let above = directory.parent().filter(|_| emptied);
-            changed.insert(above.unwrap_or(directory));
+            changed.note(above.unwrap_or(directory));
         }
         lengths.push(length);
-    }
-    for directory in changed {
-        durable::sync_nearest(directory)?;
     }
     Ok(lengths)
 }

@@ -3,7 +3,7 @@
 //! A file is durable when its bytes are synced and the directory that names
 //! it is synced. All functions block, and are called on the blocking pool.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -144,6 +144,39 @@ pub(super) fn sync_nearest(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Directories in which something was removed that need not have gone for good
+/// yet. A sync waits for whatever else is being written on the disk, and so takes
+/// longer than thousands of removals.
+#[derive(Debug, Default)]
+pub(super) struct Changed(Mutex<BTreeSet<PathBuf>>);
+
+impl Changed {
+    pub(super) fn note(&self, directory: &Path) {
+        let mut noted = self.lock();
+        if !noted.contains(directory) {
+            noted.insert(directory.to_owned());
+        }
+    }
+
+    /// Has all go for good that was removed before.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        let noted = std::mem::take(&mut *self.lock());
+        for directory in &noted {
+            if let Err(error) = sync_nearest(directory) {
+                // Whoever is next tries again.
+                self.lock().extend(noted);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        // The set is whole between any two calls on it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes the names in the directory of `path` durable.

@@ -10,7 +10,6 @@ use fs_err as fs;
 use super::disk;
 use super::durable::{self, is_absent};
 use super::pointers::Pointers;
-use super::pool::blocking;
 use super::{
     Filesystem, Shared, blobs, claims, inventory, links, manifests, staged, tidy, uploads, walk,
 };
@@ -56,8 +55,8 @@ impl Maintain for Filesystem {
             .iter()
             .map(|digest| layout.layer_link(repo, digest))
             .collect();
-        blocking(move || {
-            let lengths = claims::remove_unused(&links, unused_since)?;
+        self.blocking(move |shared| {
+            let lengths = claims::remove_unused(&links, unused_since, &shared.changed)?;
             Ok(lengths.iter().map(Option::is_some).collect())
         })
         .await
@@ -101,9 +100,12 @@ impl Maintain for Filesystem {
         unused_since: SystemTime,
     ) -> Result<(), StoreError> {
         let repo = repo.cloned();
-        self.blocking(move |shared| match repo {
-            Some(repo) => tidy::repository(shared, &repo, unused_since),
-            None => tidy::common(&shared.layout, unused_since),
+        self.blocking(move |shared| {
+            match repo {
+                Some(repo) => tidy::repository(shared, &repo, unused_since)?,
+                None => tidy::common(&shared.layout, unused_since)?,
+            }
+            Ok(shared.changed.settle()?)
         })
         .await
     }
@@ -144,7 +146,10 @@ impl Maintain for Filesystem {
             .iter()
             .map(|digest| layout.blob_data(digest))
             .collect();
-        blocking(move || Ok(claims::remove_unused(&data, unused_since)?)).await
+        self.blocking(move |shared| {
+            Ok(claims::remove_unused(&data, unused_since, &shared.changed)?)
+        })
+        .await
     }
 
     async fn quarantine(&self, digest: &Digest) -> Result<Option<String>, StoreError> {

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use moka::future::Cache;
 
-use self::durable::Directories;
+use self::durable::{Changed, Directories};
 use self::frames::Pool;
 use self::layout::Layout;
 use self::leases::Leases;
@@ -69,6 +69,7 @@ pub struct Filesystem {
 struct Shared {
     layout: Layout,
     directories: Directories,
+    changed: Changed,
     leases: Leases,
     locks: RepoLocks,
     manifests: Cache<Digest, StoredManifest>,
@@ -88,6 +89,7 @@ impl Filesystem {
             shared: Arc::new(Shared {
                 layout: Layout::new(root),
                 directories: Directories::default(),
+                changed: Changed::default(),
                 leases: Leases::default(),
                 locks: RepoLocks::new(),
                 manifests: manifests::new_cache(),
