@@ -74,7 +74,7 @@ impl Layout {
     /// Says what a tag points at.
     pub(super) fn tag_current_link(&self, repo: &RepoName, tag: &Tag) -> PathBuf {
         self.base.join(format!(
-            "repositories/{repo}/_manifests/tags/{tag}/current/link"
+            "repositories/{repo}/_manifests/tags/{tag}/{TAG_LINK}"
         ))
     }
 
@@ -168,6 +168,8 @@ pub(super) const UPLOAD_DATA: &str = "data";
 pub(super) const UPLOAD_STARTED_AT: &str = "startedat";
 /// The file in which every kind of link keeps its digest.
 pub(super) const LINK: &str = "link";
+/// What says in the directory of a tag what it points at.
+pub(super) const TAG_LINK: &str = "current/link";
 
 fn link_to(digest: &Digest) -> String {
     format!("{}/{}/{LINK}", digest.algorithm().as_str(), digest.hex())

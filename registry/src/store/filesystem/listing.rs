@@ -7,19 +7,17 @@
 //! once. A directory that changed a moment ago may change again within the same
 //! tick of the file system's clock: what is read then is used only once.
 
-use std::cmp::Ordering;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use fs_err as fs;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
-use super::durable::is_absent;
-use super::walk;
+use super::names::{Names, Unsorted};
+use super::opened::{Opened, Stamp};
 
 /// Bytes of names that are kept: a million tags or so.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -34,32 +32,24 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Directories by their path.
 #[derive(Debug)]
 pub(super) struct Listings {
-    kept: Cache<PathBuf, Arc<Listing>>,
+    // Not by `Path`, which is compared part by part.
+    kept: Cache<OsString, Listing>,
 }
 
 /// Turns the name of a directory into what is listed of it.
-pub(super) type Expand = fn(String, &mut Vec<String>);
+pub(super) type Expand = fn(&str, &mut Unsorted) -> io::Result<()>;
 
-/// What a directory holds, in byte order.
-#[derive(Debug)]
-pub(super) struct Listing {
-    stamp: Option<Stamp>,
-    names: Names,
-}
-
-/// What changes whenever a name comes or goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+/// What a directory held when it had a stamp.
+#[derive(Debug, Clone)]
+struct Listing {
+    stamp: Stamp,
+    names: Arc<Names>,
 }
 
 impl Listings {
     pub(super) fn new() -> Self {
-        let weigh = |path: &PathBuf, listing: &Arc<Listing>| {
-            let bytes = path.as_os_str().len() + listing.names.bytes() + ENTRY_BYTES;
+        let weigh = |path: &OsString, listing: &Listing| {
+            let bytes = path.len() + listing.names.bytes() + ENTRY_BYTES;
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         Self {
@@ -70,137 +60,49 @@ impl Listings {
         }
     }
 
-    /// What a directory holds, as it is now; nothing if it is not there.
-    /// `expand` turns the name of each directory in it into what is listed. It
-    /// has to be the same function for the same directory at all times.
-    pub(super) fn of(&self, directory: &Path, expand: Expand) -> io::Result<Arc<Listing>> {
+    /// What the directory `below` another one holds, in byte order and as it is
+    /// now; nothing if it is not there. An empty name is the other one itself.
+    ///
+    /// `expand` turns each name that may be a directory's into what is listed.
+    /// It has to be the same function for the same directory at all times.
+    pub(super) fn of(
+        &self,
+        directory: &Opened,
+        below: &str,
+        expand: Expand,
+    ) -> io::Result<Arc<Names>> {
         let now = SystemTime::now();
-        let metadata = match fs::metadata(directory) {
-            Err(error) if is_absent(&error) => return Ok(Arc::new(Listing::empty())),
-            result => result?,
+        let Some(stamp) = directory.stamp(below)? else {
+            return Ok(Arc::new(Unsorted::default().sort()));
         };
-        let stamp = Stamp::of(&metadata);
-        if let Some(kept) = self.kept.get(directory)
-            && kept.stamp == Some(stamp)
+        let path = directory.path_of(below).into_os_string();
+        if let Some(kept) = self.kept.get::<OsStr>(&path)
+            && kept.stamp == stamp
         {
-            return Ok(kept);
+            return Ok(kept.names);
         }
-        let is_settled = metadata.modified().is_ok_and(|modified| {
-            now.duration_since(modified)
-                .is_ok_and(|age| age >= SETTLED_AFTER)
-        });
-        if !is_settled {
-            return Ok(Arc::new(Listing::read(directory, None, expand)?));
+        let read = || read(directory, below, expand).map(Arc::new);
+        if !stamp.is_older_than(SETTLED_AFTER, now) {
+            return read();
         }
         // One reads, and all others who want the same wait for it.
-        let entry = self.kept.entry_by_ref(directory);
+        let entry = self.kept.entry_by_ref::<OsStr>(&path);
         let computed = entry.and_try_compute_with(|kept| match kept {
-            Some(kept) if kept.value().stamp == Some(stamp) => Ok(Op::Nop),
-            _ => Listing::read(directory, Some(stamp), expand).map(|read| Op::Put(Arc::new(read))),
+            Some(kept) if kept.value().stamp == stamp => Ok(Op::Nop),
+            _ => read().map(|names| Op::Put(Listing { stamp, names })),
         })?;
         match computed.into_entry() {
-            Some(entry) => Ok(entry.into_value()),
-            None => Ok(Arc::new(Listing::read(directory, None, expand)?)),
+            Some(entry) => Ok(entry.into_value().names),
+            None => read(),
         }
     }
 }
 
-impl Listing {
-    fn empty() -> Self {
-        Self {
-            stamp: None,
-            names: Names::of(Vec::new()),
-        }
-    }
-
-    fn read(directory: &Path, stamp: Option<Stamp>, expand: Expand) -> io::Result<Self> {
-        let mut names = Vec::new();
-        for name in walk::directory_names(directory)? {
-            expand(name, &mut names);
-        }
-        names.sort_unstable();
-        Ok(Self {
-            stamp,
-            names: Names::of(names),
-        })
-    }
-
-    /// The names in byte order, from the first for which `is_before` is false.
-    /// It has to be true for those at the beginning and false for the rest.
-    pub(super) fn from(&self, is_before: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
-        let first = self.names.partition_point(is_before);
-        (first..self.names.len()).map(|index| self.names.at(index))
-    }
-
-    /// Whether there is an entry of this name.
-    pub(super) fn contains(&self, name: &str) -> bool {
-        let first = self
-            .names
-            .partition_point(|other| other.cmp(name) == Ordering::Less);
-        first < self.names.len() && self.names.at(first) == name
-    }
-}
-
-impl Stamp {
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-/// Sorted names in one piece of memory: 100,000 small allocations would cost
-/// more than the names.
-#[derive(Debug)]
-struct Names {
-    text: Box<str>,
-    /// Where each name ends.
-    ends: Box<[u32]>,
-}
-
-impl Names {
-    fn of(sorted: Vec<String>) -> Self {
-        let mut text = String::with_capacity(sorted.iter().map(String::len).sum());
-        let mut ends = Vec::with_capacity(sorted.len());
-        for name in sorted {
-            let end = u32::try_from(text.len() + name.len());
-            // Beyond 4 GiB of names nothing would fit anywhere else either.
-            let Ok(end) = end else { break };
-            text.push_str(&name);
-            ends.push(end);
-        }
-        Self {
-            text: text.into(),
-            ends: ends.into(),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn at(&self, index: usize) -> &str {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start as usize..self.ends[index] as usize]
-    }
-
-    fn partition_point(&self, is_before: impl Fn(&str) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if is_before(self.at(middle)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + size_of_val(&*self.ends)
-    }
+fn read(directory: &Opened, below: &str, expand: Expand) -> io::Result<Names> {
+    let mut names = Unsorted::default();
+    directory.for_each_name(below, |name| {
+        expand(name, &mut names)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(names.sort())
 }

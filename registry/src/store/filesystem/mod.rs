@@ -5,7 +5,7 @@
 //! - `claims`, `locks`: how what is in use stays, and changes keep apart
 //! - `quick`, `frames`: how bytes are read without waiting in a thread
 //! - `blobs`, `manifests`, `aliases`: what is stored
-//! - `walk`, `listing`: lists of it
+//! - `walk`, `listing`, `names`, `opened`: lists of it
 //! - `uploads`, `leases`, `staged`, `writer`, `commit`: how a blob comes in
 //! - `maintain`, `inventory`, `tidy`: how what nobody uses goes
 
@@ -26,6 +26,8 @@ mod listing;
 mod locks;
 mod maintain;
 mod manifests;
+mod names;
+mod opened;
 mod pointers;
 mod pool;
 mod quick;

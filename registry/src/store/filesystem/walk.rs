@@ -1,7 +1,8 @@
 //! Lists: of tags, of repositories, of links. Everything in here blocks.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use fs_err as fs;
@@ -9,7 +10,8 @@ use moka::sync::Cache;
 
 use super::Shared;
 use super::durable::is_absent;
-use super::layout::{LINK, Layout};
+use super::layout::{LINK, Layout, TAG_LINK};
+use super::opened::Opened;
 use crate::oci::{Digest, RepoName, Tag};
 use crate::store::{Missing, Page, StoreError};
 
@@ -22,20 +24,30 @@ pub(super) fn tags(
     limit: usize,
 ) -> Result<Page<Tag>, StoreError> {
     let layout = &shared.layout;
-    let manifests = layout.manifests(repo);
-    if !fs::exists(&manifests)? {
-        return Err(StoreError::NotFound(Missing::Repository(repo.clone())));
-    }
-    let names = shared.listings.of(&layout.tags(repo), |name, tags| {
+    let mut page = PageBuilder::new(limit);
+    let Some(directory) = Opened::open(&layout.tags(repo))? else {
+        // Without tags; but is it a repository at all?
+        return if fs::exists(layout.manifests(repo))? {
+            Ok(page.finish())
+        } else {
+            Err(StoreError::NotFound(Missing::Repository(repo.clone())))
+        };
+    };
+    let names = shared.listings.of(&directory, "", |name, tags| {
         if name.parse::<Tag>().is_ok() {
-            tags.push(name);
+            tags.push(&[name])
+        } else {
+            Ok(())
         }
     })?;
-    let mut page = PageBuilder::new(limit);
+    let mut link = String::new();
     for name in names.from(|name| after.is_some_and(|after| name <= after)) {
-        let Ok(tag) = name.parse() else { continue };
-        let current = layout.tag_current_link(repo, &tag);
-        if fs::exists(&current)? && page.push(tag).is_full() {
+        link.clear();
+        link.extend([name, "/", TAG_LINK]);
+        if let Ok(tag) = name.parse()
+            && directory.holds(&link)?
+            && page.push(tag).is_full()
+        {
             break;
         }
     }
@@ -46,8 +58,9 @@ pub(super) fn tags(
 /// 10 MiB.
 const WITNESSES: u64 = 32 * 1024;
 
-/// A link of each repository that says that it has a manifest.
-pub(super) type Witnesses = Cache<RepoName, Arc<Path>>;
+/// A link of each repository that says that it has a manifest: its path below
+/// that of all repositories.
+pub(super) type Witnesses = Cache<RepoName, Arc<str>>;
 
 pub(super) fn new_witnesses() -> Witnesses {
     Cache::new(WITNESSES)
@@ -78,8 +91,8 @@ pub(super) fn places(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Page<RepoName>, StoreError> {
-    walk_repositories(shared, after, limit, |shared, repo| {
-        let names = directory_names(&shared.layout.repository(repo))?;
+    walk_repositories(shared, after, limit, |walk, repo| {
+        let names = directory_names(&walk.shared.layout.repository(repo))?;
         // No part of a name begins so.
         Ok(names.is_empty() || names.iter().any(|name| name.starts_with('_')))
     })
@@ -92,8 +105,14 @@ fn walk_repositories(
     is_listed: IsListed,
 ) -> Result<Page<RepoName>, StoreError> {
     let mut page = PageBuilder::new(limit);
-    let walk = Walk { shared, is_listed };
-    walk.below("", after.unwrap_or_default(), &mut page)?;
+    if let Some(directory) = Opened::open(&shared.layout.repositories())? {
+        let walk = Walk {
+            shared,
+            directory,
+            is_listed,
+        };
+        walk.below("", after.unwrap_or_default(), &mut page)?;
+    }
     Ok(page.finish())
 }
 
@@ -123,10 +142,12 @@ pub(super) fn digests_of(directory: &Path) -> Result<Vec<Digest>, StoreError> {
     Ok(digests)
 }
 
-type IsListed = fn(&Shared, &RepoName) -> Result<bool, StoreError>;
+type IsListed = fn(&Walk<'_>, &RepoName) -> Result<bool, StoreError>;
 
 struct Walk<'a> {
     shared: &'a Shared,
+    /// The one of all repositories.
+    directory: Opened,
     is_listed: IsListed,
 }
 
@@ -140,14 +161,15 @@ impl Walk<'_> {
         after: &str,
         page: &mut PageBuilder<RepoName>,
     ) -> Result<(), StoreError> {
-        let directory = self.shared.layout.repositories().join(prefix);
         // One entry for the name itself and one, with a slash, for all that is
         // below it: sorted together they are in byte order of whole names.
-        let steps = self.shared.listings.of(&directory, |name, steps| {
+        let listings = &self.shared.listings;
+        let steps = listings.of(&self.directory, prefix, |name, steps| {
             if name.parse::<RepoName>().is_ok() {
-                steps.push(format!("{name}/"));
-                steps.push(name);
+                steps.push(&[name])?;
+                steps.push(&[name, "/"])?;
             }
+            Ok(())
         })?;
         // What begins as `after` does comes before it, and may hold more.
         if let Some(slash) = after.find('/') {
@@ -164,7 +186,7 @@ impl Walk<'_> {
             if step.ends_with('/') {
                 self.below(&name, "", page)?;
             } else if let Ok(repo) = name.parse()
-                && (self.is_listed)(self.shared, &repo)?
+                && (self.is_listed)(self, &repo)?
             {
                 page.push(repo);
             }
@@ -175,38 +197,39 @@ impl Walk<'_> {
 
 /// Whether a repository has a manifest or a tag. Deleted ones leave empty
 /// directories, so that the links themselves are looked for.
-fn has_manifests(shared: &Shared, repo: &RepoName) -> Result<bool, StoreError> {
+fn has_manifests(walk: &Walk<'_>, repo: &RepoName) -> Result<bool, StoreError> {
+    let witnesses = &walk.shared.witnesses;
     // As a rule, the link that was found the last time is still there.
-    if let Some(link) = shared.witnesses.get(repo)
-        && fs::exists(&*link)?
+    if let Some(link) = witnesses.get(repo)
+        && walk.directory.holds(&link)?
     {
         return Ok(true);
     }
-    let layout = &shared.layout;
-    let link = match a_link(&layout.revisions(repo).join("sha256"), LINK)? {
-        None => a_link(&layout.tags(repo), "current/link")?,
-        found => found,
-    };
-    let Some(link) = link else { return Ok(false) };
-    shared.witnesses.insert(repo.clone(), link.into());
-    Ok(true)
-}
-
-/// Any link that lies in a directory of the directory.
-fn a_link(directory: &Path, link: &str) -> Result<Option<PathBuf>, StoreError> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if is_absent(&error) => return Ok(None),
-        result => result?,
-    };
-    for entry in entries {
-        let path = entry?.path().join(link);
-        match fs::metadata(&path) {
-            // Or what should be a directory is a file.
-            Err(error) if is_absent(&error) => {}
-            result => return result.map(|_| Some(path)).map_err(Into::into),
+    let places = [
+        (format!("{repo}/_manifests/revisions/sha256"), LINK),
+        (format!("{repo}/_manifests/tags"), TAG_LINK),
+    ];
+    for (below, link) in places {
+        if let Some(link) = any_link(&walk.directory, &below, link)? {
+            witnesses.insert(repo.clone(), link.into());
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
+}
+
+/// The path of any link that lies in a directory below a directory.
+fn any_link(directory: &Opened, below: &str, link: &str) -> io::Result<Option<String>> {
+    let mut found = None;
+    directory.for_each_name(below, |name| {
+        let path = format!("{below}/{name}/{link}");
+        if !directory.holds(&path)? {
+            return Ok(ControlFlow::Continue(()));
+        }
+        found = Some(path);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
 }
 
 /// The names of the directories in a directory; none if it is not there.
@@ -274,135 +297,4 @@ impl<T> PageBuilder<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use proptest::prelude::*;
-
-    use super::super::Filesystem;
-    use super::*;
-    use crate::oci::Algorithm;
-
-    fn with_repositories(names: &[RepoName]) -> (tempfile::TempDir, Arc<Shared>) {
-        let root = tempfile::tempdir().unwrap();
-        let shared = Filesystem::new(root.path()).shared;
-        for name in names {
-            put(&shared, name);
-        }
-        (root, shared)
-    }
-
-    fn link(shared: &Shared, name: &RepoName) -> PathBuf {
-        let digest = Algorithm::Sha256.digest(b"m");
-        shared.layout.revision_link(name, &digest)
-    }
-
-    fn put(shared: &Shared, name: &RepoName) {
-        let link = link(shared, name);
-        fs::create_dir_all(link.parent().unwrap()).unwrap();
-        fs::write(link, b"").unwrap();
-    }
-
-    fn put_tag(shared: &Shared, repo: &RepoName, tag: &Tag) {
-        let link = shared.layout.tag_current_link(repo, tag);
-        fs::create_dir_all(link.parent().unwrap()).unwrap();
-        fs::write(link, b"").unwrap();
-    }
-
-    /// Makes every directory look as if nobody had changed it for long, so that
-    /// it is remembered.
-    fn settle(directory: &Path) {
-        for name in directory_names(directory).unwrap() {
-            settle(&directory.join(name));
-        }
-        let old = SystemTime::now() - Duration::from_secs(60);
-        fs::File::open(directory)
-            .unwrap()
-            .set_modified(old)
-            .unwrap();
-    }
-
-    fn names(page: &Page<RepoName>) -> Vec<&str> {
-        page.items.iter().map(RepoName::as_str).collect()
-    }
-
-    #[test]
-    fn ghosts_are_not_listed() {
-        let (_root, shared) = with_repositories(&["a".parse().unwrap()]);
-        let layout = &shared.layout;
-        let deleted = layout.revision_link(&"b".parse().unwrap(), &Algorithm::Sha256.digest(b"m"));
-        fs::create_dir_all(deleted.parent().unwrap()).unwrap();
-        let layers = layout.layer_link(&"c/d".parse().unwrap(), &Algorithm::Sha256.digest(b"l"));
-        fs::create_dir_all(layers.parent().unwrap()).unwrap();
-        fs::create_dir_all(layout.repositories().join("UPPER")).unwrap();
-        fs::write(layout.repositories().join("file"), b"").unwrap();
-        let page = repositories(&shared, None, 10).unwrap();
-        assert_eq!((names(&page), page.more), (vec!["a"], false));
-    }
-
-    #[test]
-    fn an_empty_root_has_no_repositories() {
-        let (_root, shared) = with_repositories(&[]);
-        let page = repositories(&shared, None, 10).unwrap();
-        assert_eq!(
-            page,
-            Page {
-                items: vec![],
-                more: false
-            }
-        );
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        /// The walk is a sort of whole names, a filter and a cut.
-        #[test]
-        fn pages_agree_with_a_sorted_list(
-            mut expected in proptest::collection::vec("[ab]([-.]?[ab]){0,2}(/[ab]([-.]?[ab])?){0,2}", 0..12),
-            after in "[ab]([-./]?[ab]){0,3}|",
-            limit in 0..6_usize,
-        ) {
-            expected.sort();
-            expected.dedup();
-            let repos: Vec<RepoName> = expected.iter().map(|name| name.parse().unwrap()).collect();
-            let (root, shared) = with_repositories(&repos);
-            let after = (!after.is_empty()).then_some(after.as_str());
-
-            expected.retain(|name| after.is_none_or(|after| name.as_str() > after));
-            let more = expected.len() > limit;
-            expected.truncate(limit);
-            // Read fresh, read to be kept, and not read again.
-            for _ in 0..3 {
-                let page = repositories(&shared, after, limit).unwrap();
-                prop_assert_eq!(
-                    (names(&page), page.more),
-                    (expected.iter().map(String::as_str).collect(), more)
-                );
-                settle(root.path());
-            }
-        }
-
-        /// Whatever another process does between two pages is seen in the next.
-        #[test]
-        fn pages_are_never_stale(steps in proptest::collection::vec((0..5_u8, 0..6_usize), 1..24)) {
-            let (root, shared) = with_repositories(&[]);
-            let repos = ["a", "a-b", "a/b", "a/b/c", "b", "c"].map(|name| name.parse::<RepoName>().unwrap());
-            let tags = ["1", "2", "3", "latest", "x", "y"].map(|name| name.parse::<Tag>().unwrap());
-            for (action, which) in steps {
-                match action {
-                    0 => put(&shared, &repos[which]),
-                    1 => put_tag(&shared, &repos[0], &tags[which]),
-                    // As docker-registry deletes: the link alone, or a tag whole.
-                    2 => drop(fs::remove_file(link(&shared, &repos[which]))),
-                    3 => drop(fs::remove_dir_all(shared.layout.tag(&repos[0], &tags[which]))),
-                    _ => settle(root.path()),
-                }
-                let fresh = Filesystem::new(root.path()).shared;
-                prop_assert_eq!(repositories(&shared, None, 10).unwrap(), repositories(&fresh, None, 10).unwrap());
-                let (seen, there) = (super::tags(&shared, &repos[0], None, 10), super::tags(&fresh, &repos[0], None, 10));
-                prop_assert_eq!(seen.ok(), there.ok());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,166 @@
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::super::Filesystem;
+use super::*;
+use crate::oci::Algorithm;
+
+fn with_repositories(names: &[RepoName]) -> (tempfile::TempDir, Arc<Shared>) {
+    let root = tempfile::tempdir().unwrap();
+    let shared = Filesystem::new(root.path()).shared;
+    for name in names {
+        put(&shared, name);
+    }
+    (root, shared)
+}
+
+fn link(shared: &Shared, name: &RepoName) -> PathBuf {
+    let digest = Algorithm::Sha256.digest(b"m");
+    shared.layout.revision_link(name, &digest)
+}
+
+fn put(shared: &Shared, name: &RepoName) {
+    let link = link(shared, name);
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    fs::write(link, b"").unwrap();
+}
+
+fn put_tag(shared: &Shared, repo: &RepoName, tag: &Tag) {
+    let link = shared.layout.tag_current_link(repo, tag);
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    fs::write(link, b"").unwrap();
+}
+
+/// Makes every directory look as if nobody had changed it for long, so that
+/// it is remembered.
+fn settle(directory: &Path) {
+    for name in directory_names(directory).unwrap() {
+        settle(&directory.join(name));
+    }
+    let old = SystemTime::now() - Duration::from_secs(60);
+    fs::File::open(directory)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+}
+
+fn names(page: &Page<RepoName>) -> Vec<&str> {
+    page.items.iter().map(RepoName::as_str).collect()
+}
+
+#[test]
+fn ghosts_are_not_listed() {
+    let (_root, shared) = with_repositories(&["a".parse().unwrap()]);
+    let layout = &shared.layout;
+    let deleted = layout.revision_link(&"b".parse().unwrap(), &Algorithm::Sha256.digest(b"m"));
+    fs::create_dir_all(deleted.parent().unwrap()).unwrap();
+    let layers = layout.layer_link(&"c/d".parse().unwrap(), &Algorithm::Sha256.digest(b"l"));
+    fs::create_dir_all(layers.parent().unwrap()).unwrap();
+    fs::create_dir_all(layout.repositories().join("UPPER")).unwrap();
+    fs::write(layout.repositories().join("file"), b"").unwrap();
+    let page = repositories(&shared, None, 10).unwrap();
+    assert_eq!((names(&page), page.more), (vec!["a"], false));
+}
+
+#[test]
+fn an_empty_root_has_no_repositories() {
+    let (_root, shared) = with_repositories(&[]);
+    let page = repositories(&shared, None, 10).unwrap();
+    assert_eq!(
+        page,
+        Page {
+            items: vec![],
+            more: false
+        }
+    );
+}
+
+#[test]
+fn repositories_on_a_disk_that_is_mounted_later_are_seen() {
+    let (root, shared) = with_repositories(&["a".parse().unwrap()]);
+    let disk = root.path().join("disk");
+    symlink(&disk, shared.layout.repositories().join("b")).unwrap();
+    settle(root.path());
+    // The second time, the directory of repositories is not read.
+    for _ in 0..2 {
+        let page = repositories(&shared, None, 10).unwrap();
+        assert_eq!(names(&page), ["a"]);
+    }
+    fs::create_dir(&disk).unwrap();
+    put(&shared, &"b/c".parse().unwrap());
+    let page = repositories(&shared, None, 10).unwrap();
+    assert_eq!(names(&page), ["a", "b/c"]);
+}
+
+#[test]
+fn a_repository_without_tags_is_empty_and_one_without_manifests_unknown() {
+    let repo: RepoName = "a".parse().unwrap();
+    let (_root, shared) = with_repositories(std::slice::from_ref(&repo));
+    assert_eq!(tags(&shared, &repo, None, 10).unwrap().items, []);
+    let other = "b".parse().unwrap();
+    let error = tags(&shared, &other, None, 10).unwrap_err();
+    assert!(matches!(error, StoreError::NotFound(Missing::Repository(name)) if name == other));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The walk is a sort of whole names, a filter and a cut.
+    #[test]
+    fn pages_agree_with_a_sorted_list(
+        mut expected in proptest::collection::vec("[ab]([-.]?[ab]){0,2}(/[ab]([-.]?[ab])?){0,2}", 0..12),
+        after in "[ab]([-./]?[ab]){0,3}|",
+        limit in 0..6_usize,
+    ) {
+        expected.sort();
+        expected.dedup();
+        let repos: Vec<RepoName> = expected.iter().map(|name| name.parse().unwrap()).collect();
+        let (root, shared) = with_repositories(&repos);
+        let after = (!after.is_empty()).then_some(after.as_str());
+
+        expected.retain(|name| after.is_none_or(|after| name.as_str() > after));
+        let more = expected.len() > limit;
+        expected.truncate(limit);
+        // Read fresh, read to be kept, and not read again.
+        for _ in 0..3 {
+            let page = repositories(&shared, after, limit).unwrap();
+            prop_assert_eq!(
+                (names(&page), page.more),
+                (expected.iter().map(String::as_str).collect(), more)
+            );
+            settle(root.path());
+        }
+    }
+
+    /// Whatever another process does between two pages is seen in the next.
+    #[test]
+    fn pages_are_never_stale(steps in proptest::collection::vec((0..12_u8, 0..6_usize), 1..32)) {
+        let (root, shared) = with_repositories(&[]);
+        let repos = ["a", "a-b", "a/b", "a/b/c", "b", "c"].map(|name| name.parse::<RepoName>().unwrap());
+        let tags = ["1", "2", "3", "latest", "x", "y"].map(|name| name.parse::<Tag>().unwrap());
+        for (action, which) in steps {
+            let tag = shared.layout.tag(&repos[0], &tags[which]);
+            match action {
+                0 => put(&shared, &repos[which]),
+                1 => put_tag(&shared, &repos[0], &tags[which]),
+                // As docker-registry deletes: the link alone, or a tag whole.
+                2 => drop(fs::remove_file(link(&shared, &repos[which]))),
+                3 => drop(fs::remove_dir_all(tag)),
+                // A push and a deletion that were interrupted.
+                4 => fs::create_dir_all(tag).unwrap(),
+                5 => drop(fs::remove_file(tag.join(TAG_LINK))),
+                // What nobody uses any more is tidied up.
+                6 => drop(fs::remove_dir_all(shared.layout.manifests(&repos[which]))),
+                7 => drop(fs::remove_dir_all(shared.layout.repository(&repos[which]))),
+                _ => settle(root.path()),
+            }
+            let fresh = Filesystem::new(root.path()).shared;
+            prop_assert_eq!(repositories(&shared, None, 10).unwrap(), repositories(&fresh, None, 10).unwrap());
+            let (seen, there) = (super::tags(&shared, &repos[0], None, 10), super::tags(&fresh, &repos[0], None, 10));
+            prop_assert_eq!(seen.ok(), there.ok());
+        }
+    }
+}
