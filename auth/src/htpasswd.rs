@@ -8,6 +8,8 @@ mod document;
 mod encoding;
 mod error;
 mod file;
+mod problem;
+mod stand_in;
 mod user_name;
 mod users;
 
@@ -15,5 +17,6 @@ pub use document::{Change, Check, Document};
 pub use encoding::{Encoding, EncodingError, EncodingProblem};
 pub use error::HtpasswdError;
 pub use file::{read, write};
+pub use problem::{Problem, ProblemKind, Weakness};
 pub use user_name::{UserName, UserNameError};
-pub use users::{Problem, ProblemKind, User, Users};
+pub use users::{User, Users, WeakHashes};

@@ -82,6 +82,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hash::{Method, hash_password};
+
+    fn hash() -> StoredHash {
+        hash_password("secret", Method::Apr1).unwrap()
+    }
 
     #[test]
     fn zero_remembers_nothing() {
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn every_part_counts() {
         let verified = Verified::new(Duration::from_secs(1)).unwrap();
-        let (hash, other) = (StoredHash::decoy(4), StoredHash::decoy(4));
+        let (hash, other) = (hash(), hash());
         let credentials = verified.credentials("alice", "secret", &hash);
         assert_eq!(credentials, verified.credentials("alice", "secret", &hash));
         assert_ne!(credentials, verified.credentials("alice", "secret", &other));
@@ -105,7 +110,7 @@ mod tests {
         #[test]
         fn the_border_of_user_and_password_counts(text in "\\PC{1,40}", a in 0usize..40, b in 0usize..40) {
             let verified = Verified::new(Duration::from_secs(1)).unwrap();
-            let hash = StoredHash::decoy(4);
+            let hash = hash();
             let cut = |at: usize| {
                 let at = text.floor_char_boundary(at);
                 (at, verified.credentials(&text[..at], &text[at..], &hash))

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::attempt::{Attempt, Identity, Outcome};
 use crate::client::Client;
-use crate::htpasswd::{HtpasswdError, Problem, User, Users};
+use crate::htpasswd::{HtpasswdError, Problem, User, Users, WeakHashes};
 use crate::pool::Pool;
 use crate::throttle::{Reached, Throttle};
 use crate::verified::Verified;
@@ -24,7 +24,7 @@ use crate::verified::Verified;
 /// about a microsecond; they are not throttled. All others are hashed, a few at
 /// a time beside the requests, unless the client or the user has failed too
 /// often: then nothing is hashed. An unknown user takes the same path with the
-/// same work as a known one.
+/// same work as a known one, also where the file mixes notations.
 ///
 /// # Throttling
 /// [`Auth::max_failures`] within [`Auth::failure_window`] is the limit for a
@@ -37,6 +37,7 @@ use crate::verified::Verified;
 /// and nobody else's. Either setting at zero means no limit.
 pub struct Verifier {
     path: PathBuf,
+    weak: WeakHashes,
     realm: Box<str>,
     users: ArcSwap<Users>,
     stamp: Mutex<FileStamp>,
@@ -63,7 +64,8 @@ enum Failure {
 }
 
 impl Verifier {
-    /// Reads the file. Entries that do not count are logged as warnings.
+    /// Reads the file. Entries that do not count, and those that should not,
+    /// are logged as warnings.
     ///
     /// # Errors
     /// If the file cannot be read, is no htpasswd file, or has no user who can
@@ -73,10 +75,16 @@ impl Verifier {
         // Before the file is read: what changes meanwhile is then seen as a
         // change afterwards.
         let stamp = FileStamp::of(&path);
-        let users = Users::read(&path)?;
-        warn_of_problems(&path, users.problems());
+        let weak = if settings.allow_weak_hashes {
+            WeakHashes::Allowed
+        } else {
+            WeakHashes::Refused
+        };
+        let users = Users::read(&path, weak)?;
+        warn_of(&path, &users);
         Ok(Self {
             path,
+            weak,
             realm: settings.realm.as_str().into(),
             users: ArcSwap::from_pointee(users),
             stamp: Mutex::new(stamp),
@@ -140,12 +148,12 @@ impl Verifier {
 
     /// To be called with `stamp` locked, so that of two reloads the later wins.
     fn read_again(&self) -> Result<Reloaded, HtpasswdError> {
-        let users = Users::read(&self.path)?;
+        let users = Users::read(&self.path, self.weak)?;
         let reloaded = Reloaded {
             users: users.len(),
             problems: users.problems().to_vec(),
         };
-        warn_of_problems(&self.path, &reloaded.problems);
+        warn_of(&self.path, &users);
         self.users.store(Arc::new(users));
         Ok(reloaded)
     }
@@ -239,9 +247,12 @@ impl fmt::Debug for Verifier {
     }
 }
 
-fn warn_of_problems(path: &Path, problems: &[Problem]) {
-    for problem in problems {
+fn warn_of(path: &Path, users: &Users) {
+    for problem in users.problems() {
         tracing::warn!(htpasswd.path = %path.display(), hint = problem.hint(), "{problem}");
+    }
+    for weakness in users.weaknesses() {
+        tracing::warn!(htpasswd.path = %path.display(), hint = weakness.hint(), "{weakness}");
     }
 }
 

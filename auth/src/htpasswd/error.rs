@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tidegate_failure::Explain;
 
 use super::encoding::{EncodingError, EncodingProblem};
-use super::users::Problem;
+use super::problem::Problem;
 
 /// A file that cannot be used, or could not be written. Never holds a hash.
 #[derive(Debug, thiserror::Error)]

@@ -1,22 +1,24 @@
 //! What a server looks names up in, and what it complains of.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::document::{Document, Meaning};
 use super::error::HtpasswdError;
-use super::user_name::{UserName, UserNameError};
+use super::problem::{Problem, ProblemKind, Weakness};
+use super::stand_in::StandIns;
+use super::user_name::UserName;
 use crate::attempt::Identity;
-use crate::hash::{Cost, HashError, StoredHash};
+use crate::hash::{HashError, StoredHash};
 
 /// The users of a file who can log in.
 #[derive(Debug)]
 pub struct Users {
     by_name: HashMap<Box<str>, Arc<User>>,
     problems: Vec<Problem>,
-    decoy: Arc<User>,
+    weaknesses: Vec<Weakness>,
+    stand_ins: StandIns,
 }
 
 /// A user who can log in.
@@ -26,36 +28,13 @@ pub struct User {
     hash: StoredHash,
 }
 
-/// An entry that does not count, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file.
-    pub path: PathBuf,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong there.
-    pub kind: ProblemKind,
-}
-
-/// Why an entry does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The name is one that no client can send.
-    Name(UserNameError),
-    /// The hash cannot be checked.
-    Hash {
-        /// Whose it is.
-        user: UserName,
-        /// What is wrong with it.
-        error: HashError,
-    },
-    /// An earlier line names the same user, and wins, as in Apache.
-    Duplicate {
-        /// The user.
-        user: UserName,
-        /// The earlier line.
-        first: usize,
-    },
+/// What becomes of users whose hash [is weak](crate::hash::Scheme::is_weak).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeakHashes {
+    /// Their entries do not count.
+    Refused,
+    /// They can log in, and become [`Users::weaknesses`].
+    Allowed,
 }
 
 impl Users {
@@ -65,10 +44,11 @@ impl Users {
     /// # Errors
     /// If a line is neither blank nor a comment nor an entry, or nobody could
     /// log in.
-    pub fn of(document: &Document, path: &Path) -> Result<Self, HtpasswdError> {
+    pub fn of(document: &Document, path: &Path, weak: WeakHashes) -> Result<Self, HtpasswdError> {
         let mut first_lines = HashMap::new();
         let mut by_name = HashMap::new();
         let mut problems = Vec::new();
+        let mut weaknesses = Vec::new();
         for (line, meaning) in document.entries() {
             let mut complain = |kind| {
                 problems.push(Problem {
@@ -95,10 +75,25 @@ impl Users {
                 complain(ProblemKind::Duplicate { user, first });
                 continue;
             }
-            match StoredHash::parse(hash) {
+            let hash = match StoredHash::parse(hash) {
+                Ok(hash) if hash.scheme().is_weak() && weak == WeakHashes::Refused => {
+                    Err(HashError::Weak(hash.scheme()))
+                }
+                result => result,
+            };
+            match hash {
                 Ok(hash) => {
                     let identity = Identity::new(user.as_str());
-                    by_name.insert(user.as_str().into(), Arc::new(User { identity, hash }));
+                    let name = user.as_str().into();
+                    if hash.scheme().is_weak() {
+                        weaknesses.push(Weakness {
+                            path: path.to_owned(),
+                            line,
+                            user,
+                            scheme: hash.scheme(),
+                        });
+                    }
+                    by_name.insert(name, Arc::new(User { identity, hash }));
                 }
                 Err(error) => complain(ProblemKind::Hash { user, error }),
             }
@@ -109,14 +104,11 @@ impl Users {
                 problems,
             });
         }
-        let decoy = Arc::new(User {
-            identity: Identity::new(""),
-            hash: StoredHash::decoy(usual_cost(by_name.values())),
-        });
         Ok(Self {
+            stand_ins: StandIns::of(by_name.values().map(|user| user.hash())),
             by_name,
             problems,
-            decoy,
+            weaknesses,
         })
     }
 
@@ -124,8 +116,8 @@ impl Users {
     ///
     /// # Errors
     /// As [`read`](super::read) and [`Users::of`].
-    pub fn read(path: &Path) -> Result<Self, HtpasswdError> {
-        Self::of(&super::file::read(path)?, path)
+    pub fn read(path: &Path, weak: WeakHashes) -> Result<Self, HtpasswdError> {
+        Self::of(&super::file::read(path)?, path, weak)
     }
 
     /// Finds a user by the exact name.
@@ -147,18 +139,30 @@ impl Users {
         &self.problems
     }
 
+    /// The entries that count because weak hashes are allowed.
+    #[must_use]
+    pub fn weaknesses(&self) -> &[Weakness] {
+        &self.weaknesses
+    }
+
     /// Finds a user, or one whose hash matches no password and who stands in
     /// for those who do not exist: refusing them then takes as long as refusing
     /// the others. Tells which of the two it is.
     pub(crate) fn find_or_decoy(&self, name: &str) -> (&Arc<User>, bool) {
         match self.find(name) {
             Some(user) => (user, true),
-            None => (&self.decoy, false),
+            None => (self.stand_ins.find(name), false),
         }
     }
 }
 
 impl User {
+    /// Nobody, with a hash that no password is known for.
+    pub(super) fn stand_in(hash: StoredHash) -> Self {
+        let identity = Identity::new("");
+        Self { identity, hash }
+    }
+
     /// Who this is.
     #[must_use]
     pub fn identity(&self) -> &Identity {
@@ -172,58 +176,18 @@ impl User {
     }
 }
 
-impl Problem {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match &self.kind {
-            ProblemKind::Name(_) | ProblemKind::Duplicate { .. } => None,
-            ProblemKind::Hash { user, .. } => Some(format!(
-                "tidegate htpasswd -B {} {user}",
-                self.path.display()
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: ", self.line)?;
-        match &self.kind {
-            ProblemKind::Name(error) => error.fmt(f),
-            ProblemKind::Hash { user, error } => write!(f, "user {user}: {error}"),
-            ProblemKind::Duplicate { user, first } => {
-                write!(f, "user {user} again; line {first} counts")
-            }
-        }
-    }
-}
-
-/// The cost that most hashes have; of two, the greater.
-fn usual_cost<'a>(users: impl Iterator<Item = &'a Arc<User>>) -> u32 {
-    let mut counts = HashMap::<u32, usize>::new();
-    for user in users {
-        *counts.entry(user.hash.cost()).or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .max_by_key(|&(cost, count)| (count, cost))
-        .map_or(Cost::DEFAULT.value(), |(cost, _)| cost)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use tidegate_failure::Explain as _;
 
     use super::*;
-    use crate::hash::Scheme;
 
     const SECRET: &str = "$2y$04$LVMALMZ72RPQ9fQPPnXAkudnbt4wOJl6J/gghBtEHJp17Hv5/3QQC";
 
     fn users(text: &str) -> Result<Users, HtpasswdError> {
         let document = Document::parse(text.as_bytes()).unwrap();
-        Users::of(&document, Path::new("/etc/users"))
+        Users::of(&document, Path::new("/etc/users"), WeakHashes::Refused)
     }
 
     fn problems(text: &str) -> Vec<String> {
@@ -256,7 +220,7 @@ mod tests {
         assert_eq!(
             problems(&text),
             [
-                "line 1: user alice: {SHA} is not supported",
+                "line 1: user alice: the {SHA} hash is damaged",
                 "line 3: user alice again; line 1 counts"
             ]
         );
@@ -264,14 +228,13 @@ mod tests {
 
     #[test]
     fn problems_name_line_and_user_and_the_way_out_but_no_hash() {
-        let text = format!(
-            "alice:$apr1$LpO4Fbbw$YEhTBnAVYgbhYqpYXHPBg.\nbob:hunter2\ncarol:\ndave:$2y$04$short\n:x\neve:{SECRET}"
-        );
+        let text =
+            format!("alice:$2x$04$\nbob:hunter2\ncarol:\ndave:$2y$04$short\n:x\neve:{SECRET}");
         let users = users(&text).unwrap();
         assert_eq!(
             problems(&text),
             [
-                "line 1: user alice: apr1 is not supported",
+                "line 1: user alice: bcrypt 2x is not supported",
                 "line 2: user bob: the notation of this hash is not supported",
                 "line 3: user carol: the hash is missing",
                 "line 4: user dave: the bcrypt hash is damaged",
@@ -307,7 +270,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "htpasswd file `/etc/users`: expected at least one user who can log in, found none; \
-             line 1: user alice: md5-crypt is not supported"
+             line 1: user alice: the md5-crypt hash is damaged"
         );
         assert_eq!(
             error.hint().unwrap(),
@@ -316,19 +279,41 @@ mod tests {
     }
 
     #[test]
-    fn the_decoy_costs_what_most_users_cost_and_matches_nothing() {
-        let at = |cost: u32| StoredHash::decoy(cost).as_str().to_owned();
-        let text = format!("a:{}\nb:{}\nc:{}\nd:{}\n", at(4), at(5), at(5), at(6));
-        let users = users(&text).unwrap();
-        let (decoy, is_known) = users.find_or_decoy("nobody");
-        assert!(!is_known);
-        assert_eq!(decoy.hash().cost(), 5);
-        assert_eq!(Scheme::of(decoy.hash().as_str()), Scheme::Bcrypt);
+    fn weak_hashes_count_where_they_are_allowed_and_are_told_of() {
+        let text = format!("alice:0rvHFUBFDyoE6\nbob:{SECRET}\ncarol:{{PLAIN}}hunter2\n");
         assert_eq!(
-            StoredHash::parse(decoy.hash().as_str()).as_ref(),
-            Ok(decoy.hash())
+            problems(&text),
+            [
+                "line 1: user alice: DES crypt is weak, and weak hashes are not allowed",
+                "line 3: user carol: {PLAIN} is weak, and weak hashes are not allowed",
+            ]
         );
-        assert!(!decoy.hash().matches(b""));
+        let refused = users(&text).unwrap();
+        assert_eq!((refused.len(), refused.weaknesses().len()), (1, 0));
+        assert_eq!(
+            refused.problems()[0].hint().unwrap(),
+            "tidegate htpasswd -B /etc/users alice; or `allow_weak_hashes` in `[auth]`"
+        );
+
+        let document = Document::parse(text.as_bytes()).unwrap();
+        let allowed = Users::of(&document, Path::new("/etc/users"), WeakHashes::Allowed).unwrap();
+        assert_eq!((allowed.len(), allowed.problems().len()), (3, 0));
+        let weak: Vec<_> = allowed
+            .weaknesses()
+            .iter()
+            .map(Weakness::to_string)
+            .collect();
+        assert_eq!(
+            weak,
+            [
+                "line 1: user alice: DES crypt is weak",
+                "line 3: user carol: {PLAIN} is weak"
+            ]
+        );
+        assert_eq!(
+            allowed.weaknesses()[1].hint(),
+            "tidegate htpasswd -B /etc/users carol"
+        );
     }
 
     proptest! {
@@ -336,7 +321,7 @@ mod tests {
         fn never_panics_and_never_shows_a_hash(lines in proptest::collection::vec("[a-c#: ]{0,4}:?SECRET[^\n\u{0}]{0,8}", 0..6)) {
             let text = lines.join("\n");
             let document = Document::parse(text.as_bytes()).unwrap();
-            let shown = match Users::of(&document, Path::new("f")) {
+            let shown = match Users::of(&document, Path::new("f"), WeakHashes::Allowed) {
                 Ok(users) => format!("{users:?}{:?}", users.problems()),
                 Err(error) => format!("{error}{error:?}{:?}", error.hint()),
             };

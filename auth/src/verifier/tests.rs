@@ -291,7 +291,7 @@ async fn a_user_whose_hash_cannot_be_checked_is_refused_and_the_others_are_not()
     assert_eq!(reloaded.users, 1);
     assert_eq!(
         reloaded.problems[0].to_string(),
-        "line 1: user dave: apr1 is not supported"
+        "line 1: user dave: the apr1 hash is damaged"
     );
     assert_eq!(fixture.from(1, "dave", "x").await, Outcome::Refused);
     assert_eq!(fixture.from(1, "alice", "sesame").await, accepted("alice"));
