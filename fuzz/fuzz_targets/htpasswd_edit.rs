@@ -3,7 +3,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tidegate_auth::hash::StoredHash;
-use tidegate_auth::htpasswd::{Document, HtpasswdError, Users};
+use tidegate_auth::htpasswd::{Document, HtpasswdError, Users, WeakHashes};
 
 const HASH: &str = "$2y$04$LVMALMZ72RPQ9fQPPnXAkudnbt4wOJl6J/gghBtEHJp17Hv5/3QQC";
 
@@ -12,7 +12,7 @@ fuzz_target!(
         let hash = StoredHash::parse(HASH).unwrap();
         document.set(&"alice".parse().unwrap(), &hash);
         let again = Document::parse(document.to_text().as_bytes()).unwrap();
-        match Users::of(&again, Path::new("htpasswd")) {
+        match Users::of(&again, Path::new("htpasswd"), WeakHashes::Allowed) {
             Ok(users) => assert_eq!(users.find("alice").unwrap().hash(), &hash),
             Err(error) => assert!(matches!(error, HtpasswdError::NoColon { .. }), "{error}"),
         }
