@@ -95,6 +95,7 @@ fn report(settings: &Settings) -> String {
             Upstream::Http { host, port } => writeln!(text, "forward      http://{host}:{port}"),
             Upstream::Unix(path) => writeln!(text, "forward      unix:{}", path.display()),
         },
+        Backend::Places => writeln!(text, "forward      as [[site]] says"),
     };
     if let Backend::Registry(registry) = &settings.backend {
         report_collection(&mut text, registry);

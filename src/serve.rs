@@ -82,6 +82,9 @@ async fn serve_until_signal(
     settings: Settings,
     announce: impl FnOnce(&[BoundListener]),
 ) -> Result<(), Failure> {
+    if !settings.sites.is_empty() {
+        return Err(without_sites());
+    }
     // From here on a signal is ours: one that comes during the start is kept.
     let stop = Stop::listen()?;
     let verifier = settings
@@ -128,6 +131,7 @@ async fn serve_until_signal(
             }))
         }
         Backend::Forward(forward) => Destination::Forward(forward.clone()),
+        Backend::Places => return Err(without_sites()),
     };
     // Before they are loaded, so that a registry that was off for long does not
     // begin with a certificate that is over.
@@ -163,6 +167,12 @@ async fn serve_until_signal(
         ),
     }
     Ok(())
+}
+
+/// Virtual servers can be read, and not served yet.
+fn without_sites() -> Failure {
+    Failure::new("virtual servers ([[site]]) cannot be served yet")
+        .with_hint("describe one server, with [auth] and with [registry] or [forward]")
 }
 
 /// What brings the events of each webhook to its receiver.
