@@ -102,7 +102,8 @@ fn report(settings: &Settings) -> String {
         report_observers(&mut text, registry);
     }
     if let Some(debug) = &settings.debug {
-        let metrics = if debug.metrics { " and /metrics" } else { "" };
+        let metrics = debug.metrics.as_ref();
+        let metrics = metrics.map_or_else(String::new, |path| format!(" and {path}"));
         let _ = writeln!(
             text,
             "debug        http://{} with /debug/health{metrics}",
@@ -117,6 +118,15 @@ fn report_collection(text: &mut String, registry: &Registry) {
     let collect = &registry.collect;
     let time = |time: Duration| humantime::format_duration(time).to_string();
     let _ = match collect.every.filter(|_| !registry.read_only) {
+        Some(every) if collect.uploads_only => writeln!(
+            text,
+            "collection   every {}: uploads alone{}",
+            time(every),
+            match collect.uploads_after {
+                Some(after) => format!(", after {}", time(after)),
+                None => String::new(),
+            }
+        ),
         Some(every) => writeln!(
             text,
             "collection   every {}: what nobody has used for {}{}{}",

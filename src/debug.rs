@@ -31,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Debug {
     listener: TcpListener,
     address: SocketAddr,
+    /// Where metrics are, if they are shown.
+    metrics_path: Option<String>,
 }
 
 /// What it shows.
@@ -70,7 +72,11 @@ impl Debug {
         };
         let listener = TcpListener::bind(settings.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener,
+            address,
+            metrics_path: settings.metrics.clone(),
+        })
     }
 
     /// Where it listens.
@@ -80,7 +86,7 @@ impl Debug {
 
     /// Answers until the future is dropped.
     pub(crate) async fn serve(self, shown: Shown) {
-        let shown = Arc::new(shown);
+        let shown = Arc::new((shown, self.metrics_path));
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -95,9 +101,15 @@ impl Debug {
     }
 }
 
-async fn answer_all(stream: TcpStream, shown: Arc<Shown>) {
+async fn answer_all(stream: TcpStream, shown: Arc<(Shown, Option<String>)>) {
     let service = service_fn(move |request: Request<_>| {
-        let response = answer(&shown, request.method(), request.uri().path());
+        let (shown, metrics_path) = &*shown;
+        let response = answer(
+            shown,
+            metrics_path.as_deref(),
+            request.method(),
+            request.uri().path(),
+        );
         async move { Ok::<_, Infallible>(response) }
     });
     let served = http1::Builder::new()
@@ -111,7 +123,12 @@ async fn answer_all(stream: TcpStream, shown: Arc<Shown>) {
 }
 
 /// Answers one request; `HEAD` like `GET`, of which hyper leaves out the body.
-fn answer(shown: &Shown, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn answer(
+    shown: &Shown,
+    metrics_path: Option<&str>,
+    method: &Method,
+    path: &str,
+) -> Response<Full<Bytes>> {
     const JSON: &str = "application/json; charset=utf-8";
     let (status, content_type, body) = match (path, &shown.metrics) {
         ("/debug/health", _) => match shown.health.trouble() {
@@ -122,7 +139,7 @@ fn answer(shown: &Shown, method: &Method, path: &str) -> Response<Full<Bytes>> {
                 json!({ CHECK_NAME: trouble }).to_string(),
             ),
         },
-        ("/metrics", Some(metrics)) => {
+        (path, Some(metrics)) if Some(path) == metrics_path => {
             (StatusCode::OK, Metrics::CONTENT_TYPE, metrics.exposition())
         }
         _ => (

@@ -99,7 +99,8 @@ async fn serve_until_signal(
     };
     let metrics = settings
         .debug
-        .filter(|debug| debug.metrics)
+        .as_ref()
+        .filter(|debug| debug.metrics.is_some())
         .map(|_| Metrics::new());
     // What goes on beside serving, and ends with it.
     let mut beside = JoinSet::new();

@@ -3,6 +3,41 @@
 
 use std::fmt;
 
+/// What the registry says of itself in an answer, and what of it frames the
+/// message: nobody else can know better.
+pub(crate) const NOT_OF_ANSWERS: [&str; 18] = [
+    "allow",
+    "connection",
+    "content-length",
+    "content-range",
+    "content-type",
+    "docker-content-digest",
+    "docker-upload-uuid",
+    "etag",
+    "keep-alive",
+    "link",
+    "location",
+    "oci-subject",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "www-authenticate",
+];
+
+/// What frames the message to a receiver, or says what it is.
+pub(crate) const NOT_OF_EVENTS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// The name of a header field: a token (RFC 9110 section 5.1) in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HeaderFieldName(String);

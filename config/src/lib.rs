@@ -8,6 +8,7 @@ mod config_yml;
 mod diagnostic;
 mod finding;
 mod header;
+mod links;
 mod load;
 mod pattern;
 mod settings;
@@ -21,6 +22,7 @@ pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};
 pub use finding::{Finding, Verdict};
 pub use header::{HeaderField, HeaderFieldError, HeaderFieldName};
+pub use links::{Links, PathPrefix, PublicUrl};
 pub use load::{LoadError, load, load_registry};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::header::HeaderField;
+use crate::links::{Links, PathPrefix};
 use crate::pattern::{Expression, Pattern};
 use crate::site::Site;
 use crate::upstream::Upstream;
@@ -162,6 +163,7 @@ pub struct Auth {
 
 /// What answers requests that passed the edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a process has one of them")]
 pub enum Backend {
     /// The registry in this process.
     Registry(Registry),
@@ -202,9 +204,22 @@ pub struct Registry {
     pub health: Option<Health>,
     /// Who is told what happens; each has a name of its own.
     pub webhooks: Vec<Webhook>,
+    /// The path under which the API is served.
+    pub prefix: PathPrefix,
+    /// How the URLs begin that clients are sent to.
+    pub links: Links,
+    /// How many repositories are listed at once, at most: distribution's
+    /// `catalog.maxentries`.
+    pub catalog_most: usize,
+    /// How many tags are listed at once, at most, where a client asks for pages:
+    /// distribution's `tags.maxtags`.
+    pub tags_most: usize,
 }
 
 impl Registry {
+    /// How many entries of a list are sent at once, unless it is said otherwise.
+    pub const MOST_OF_A_LIST: usize = 1000;
+
     /// A registry in `root` with every default of `tidegate.toml`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -220,6 +235,10 @@ impl Registry {
             headers: Vec::new(),
             health: Some(Health::default()),
             webhooks: Vec::new(),
+            prefix: PathPrefix::default(),
+            links: Links::default(),
+            catalog_most: Self::MOST_OF_A_LIST,
+            tags_most: Self::MOST_OF_A_LIST,
         }
     }
 }
@@ -255,6 +274,8 @@ pub struct Collect {
     pub delete_untagged: bool,
     /// How long an upload may rest before it is thrown away. `None`: forever.
     pub uploads_after: Option<Duration>,
+    /// Whether the server throws away uploads alone, as distribution does.
+    pub uploads_only: bool,
 }
 
 impl Default for Collect {
@@ -264,6 +285,7 @@ impl Default for Collect {
             grace: Duration::from_secs(24 * 60 * 60),
             delete_untagged: false,
             uploads_after: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+            uploads_only: false,
         }
     }
 }
@@ -321,12 +343,17 @@ pub struct Schema1 {
 }
 
 /// The `[debug]` section: plain HTTP, for those who operate the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebugListener {
     /// The address to bind; whoever reaches it is not asked who they are.
     pub address: SocketAddr,
-    /// Whether `/metrics` is there.
-    pub metrics: bool,
+    /// The path of the metrics, if they are there.
+    pub metrics: Option<String>,
+}
+
+impl DebugListener {
+    /// Where metrics are unless it is said otherwise.
+    pub const METRICS: &'static str = "/metrics";
 }
 
 /// The `[forward]` section.

@@ -104,7 +104,6 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
 
     let backend = match (file.registry, file.forward) {
         (Some(registry), None) => Backend::Registry(Registry {
-            root: base.join(registry.root),
             delete: registry.delete,
             read_only: registry.read_only,
             schema1: match (registry.schema1, registry.schema1_signing_key) {
@@ -147,6 +146,11 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                     "the name is also that of the queue: choose another",
                 )
             })?,
+            prefix: registry.prefix,
+            links: registry.links,
+            catalog_most: usize::try_from(registry.catalog_most).unwrap_or(usize::MAX),
+            tags_most: usize::try_from(registry.tags_most).unwrap_or(usize::MAX),
+            root: base.join(registry.root),
         }),
         (None, Some(forward)) if !has_sites => {
             let forward = forward.into_inner();

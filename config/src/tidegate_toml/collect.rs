@@ -19,6 +19,7 @@ pub(super) struct CollectSection {
     delete_untagged: bool,
     #[serde(deserialize_with = "value::interval")]
     uploads_after: Option<Duration>,
+    uploads_only: bool,
 }
 
 impl Default for CollectSection {
@@ -28,12 +29,14 @@ impl Default for CollectSection {
             grace,
             delete_untagged,
             uploads_after,
+            uploads_only,
         } = Collect::default();
         Self {
             every,
             grace,
             delete_untagged,
             uploads_after,
+            uploads_only,
         }
     }
 }
@@ -45,6 +48,7 @@ impl From<CollectSection> for Collect {
             grace: section.grace,
             delete_untagged: section.delete_untagged,
             uploads_after: section.uploads_after,
+            uploads_only: section.uploads_only,
         }
     }
 }

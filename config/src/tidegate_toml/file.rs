@@ -13,7 +13,10 @@ use super::observe::{self, DebugSection, HealthSection, WebhookSection};
 use super::site::{MapSection, SiteSection};
 use super::value;
 use crate::header::HeaderField;
-use crate::settings::{AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server};
+use crate::links::{Links, PathPrefix};
+use crate::settings::{
+    AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
+};
 use crate::upstream::Upstream;
 
 #[derive(Deserialize)]
@@ -231,6 +234,18 @@ pub(super) struct RegistrySection {
     pub(super) health: HealthSection,
     #[serde(default)]
     pub(super) webhook: Vec<Spanned<WebhookSection>>,
+    #[serde(default, deserialize_with = "value::parsed")]
+    pub(super) prefix: PathPrefix,
+    #[serde(default, deserialize_with = "value::parsed")]
+    pub(super) links: Links,
+    #[serde(default = "most_of_a_list", deserialize_with = "value::positive")]
+    pub(super) catalog_most: u32,
+    #[serde(default = "most_of_a_list", deserialize_with = "value::positive")]
+    pub(super) tags_most: u32,
+}
+
+fn most_of_a_list() -> u32 {
+    u32::try_from(Registry::MOST_OF_A_LIST).unwrap_or(u32::MAX)
 }
 
 pub(super) fn yes() -> bool {

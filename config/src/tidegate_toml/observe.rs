@@ -10,44 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::value;
-use crate::header::HeaderField;
+use crate::header::{HeaderField, NOT_OF_ANSWERS, NOT_OF_EVENTS};
 use crate::settings::{DebugListener, Health};
 use crate::webhook::{Action, Ignored, Queue, ReceiverUrl, Webhook, WebhookName};
-
-/// What the registry says of itself in an answer, and what of it frames the
-/// message: nobody else can know better.
-const NOT_OF_ANSWERS: [&str; 18] = [
-    "allow",
-    "connection",
-    "content-length",
-    "content-range",
-    "content-type",
-    "docker-content-digest",
-    "docker-upload-uuid",
-    "etag",
-    "keep-alive",
-    "link",
-    "location",
-    "oci-subject",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-];
-
-/// What frames the message to a receiver, or says what it is.
-const NOT_OF_EVENTS: [&str; 8] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,13 +21,31 @@ pub(super) struct DebugSection {
     address: SocketAddr,
     #[serde(default = "super::file::yes")]
     metrics: bool,
+    #[serde(default = "usual_path", deserialize_with = "path")]
+    metrics_path: String,
+}
+
+fn usual_path() -> String {
+    DebugListener::METRICS.to_owned()
+}
+
+fn path<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let text = String::deserialize(d)?;
+    if text.starts_with('/') {
+        Ok(text)
+    } else {
+        Err(value::wrong(
+            format_args!("`{text}` is no path"),
+            "write it as \"/metrics\"",
+        ))
+    }
 }
 
 impl From<DebugSection> for DebugListener {
     fn from(section: DebugSection) -> Self {
         Self {
             address: section.address,
-            metrics: section.metrics,
+            metrics: section.metrics.then_some(section.metrics_path),
         }
     }
 }

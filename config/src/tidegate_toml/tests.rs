@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::links::{Links, PathPrefix};
 use crate::settings::*;
 use crate::upstream::Upstream;
 
@@ -84,6 +85,7 @@ fn what_is_not_said_has_its_default() {
                     grace: Duration::from_secs(24 * 3600),
                     delete_untagged: false,
                     uploads_after: Some(Duration::from_secs(168 * 3600)),
+                    uploads_only: false,
                 },
                 scrub: Scrub {
                     every: Some(Duration::from_secs(30 * 24 * 3600)),
@@ -97,6 +99,10 @@ fn what_is_not_said_has_its_default() {
                     threshold: 3,
                 }),
                 webhooks: vec![],
+                prefix: PathPrefix::default(),
+                links: Links::AsReached,
+                catalog_most: 1000,
+                tags_most: 1000,
             }),
             debug: None,
         }
@@ -336,6 +342,7 @@ fn what_is_removed_and_what_may_not_be_is_said_in_sections() {
             grace: Duration::from_secs(60),
             delete_untagged: true,
             uploads_after: None,
+            uploads_only: false,
         }
     );
     let [first, second] = registry.retention.try_into().unwrap();

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::site::{MapSection, SiteSection, written};
 use crate::header::HeaderField;
+use crate::links::{Links, PathPrefix};
 use crate::settings::{
-    AccessLog, Auth, Backend, Collect, Edge, Forward, Health, LogFormat, Protocol, Registry, Scrub,
-    Settings,
+    AccessLog, Auth, Backend, Collect, DebugListener, Edge, Forward, Health, LogFormat, Protocol,
+    Registry, Scrub, Settings,
 };
 use crate::site::{Action, Site, Template, Test};
 use crate::webhook::{Queue, Webhook};
@@ -57,7 +58,11 @@ pub fn write(settings: &Settings, comment: &str) -> String {
     if let Some(debug) = &settings.debug {
         text.section("[debug]");
         text.text("address", debug.address);
-        text.unless("metrics", debug.metrics, true);
+        match debug.metrics.as_deref() {
+            None => text.key("metrics", false),
+            Some(DebugListener::METRICS) => {}
+            Some(path) => text.text("metrics_path", path),
+        }
     }
     if !settings.sites.is_empty() {
         text.sites(settings);
@@ -188,6 +193,20 @@ impl Text {
         if !registry.headers.is_empty() {
             self.key("headers", headers(&registry.headers));
         }
+        if registry.prefix != PathPrefix::default() {
+            self.text("prefix", registry.prefix.as_str());
+        }
+        if registry.links != Links::default() {
+            self.text("links", &registry.links);
+        }
+        for (key, most) in [
+            ("catalog_most", registry.catalog_most),
+            ("tags_most", registry.tags_most),
+        ] {
+            if most != Registry::MOST_OF_A_LIST {
+                self.key(key, most);
+            }
+        }
         self.collection(registry);
         match registry.health {
             Some(health) if health == Health::default() => {}
@@ -214,6 +233,7 @@ impl Text {
             self.time("grace", collect.grace);
             self.unless("delete_untagged", collect.delete_untagged, false);
             self.interval("uploads_after", collect.uploads_after);
+            self.unless("uploads_only", collect.uploads_only, false);
         }
         if registry.scrub != Scrub::default() {
             self.section("[registry.scrub]");
@@ -451,11 +471,16 @@ read_only = true
 schema1 = true
 schema1_signing_key = "key"
 headers = { X-One = ["a", "b"], X-Two = "c" }
+prefix = "/reg"
+links = "https://reg.example/sub"
+catalog_most = 5000
+tags_most = 50
 [registry.collect]
 every = "off"
 grace = "2h"
 delete_untagged = true
 uploads_after = "off"
+uploads_only = true
 [registry.scrub]
 every = "off"
 rate = "1MB"

@@ -11,8 +11,6 @@ use crate::store::Store;
 
 /// Entries of one page if the client does not say how many it wants.
 const USUAL: usize = 100;
-/// Entries of one page, at most.
-const MOST: usize = 1000;
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -25,8 +23,9 @@ struct List<'a> {
 /// A repository of which everything was deleted is not listed, nor is one to
 /// which only layers were pushed.
 pub(super) async fn list(store: &dyn Store, call: &Call) -> Result<Response, ApiError> {
-    let count = call.query.count()?.unwrap_or(USUAL);
-    if count > MOST {
+    let most = call.shared.catalog_most;
+    let count = call.query.count()?.unwrap_or(USUAL.min(most));
+    if count > most {
         return Err(query::bad_count(&count.to_string()));
     }
     let last = call.query.last();
@@ -36,7 +35,7 @@ pub(super) async fn list(store: &dyn Store, call: &Call) -> Result<Response, Api
     let mut response = Response::new(Body::full(headers::json(&List { repositories })));
     response.headers_mut().insert(CONTENT_TYPE, headers::JSON);
     if let (true, Some(last)) = (page.more, page.items.last()) {
-        let link = query::next_page("/v2/_catalog", last.as_str(), count);
+        let link = query::next_page(&call.local("/v2/_catalog"), last.as_str(), count);
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)

@@ -140,7 +140,7 @@ impl Call {
             digest,
             media_type,
             bytes.len(),
-            &self.origin.to_string(),
+            &self.shared.links.absolute(&self.origin),
         );
         if self.events().want_references(action)
             && let Ok(manifest) = Manifest::parse(bytes, None)
@@ -163,7 +163,7 @@ impl Call {
         if !self.events().are_wanted(action) {
             return;
         }
-        let target = target(&self.origin.to_string());
+        let target = target(&self.shared.links.absolute(&self.origin));
         let request = RequestRecord {
             id: *self.id.get_or_init(Uuid::new_v4),
             addr: self.caller.address,

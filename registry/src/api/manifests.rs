@@ -159,9 +159,9 @@ pub(super) async fn put(
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::CREATED;
-    let location = format!("{}/v2/{repo}/manifests/{digest}", call.origin);
+    let location = call.location(&format!("/v2/{repo}/manifests/{digest}"));
     let headers = response.headers_mut();
-    headers.insert(LOCATION, headers::value(location));
+    headers.insert(LOCATION, location);
     headers.insert(headers::CONTENT_DIGEST, headers::value(digest));
     for tag in &asked {
         headers.append(headers::OCI_TAG, headers::value(tag));

@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod happened;
 mod headers;
 mod immutable;
+mod links;
 mod manifests;
 mod multipart;
 mod origin;
@@ -51,10 +52,11 @@ pub use self::body::Body;
 use self::error::ApiError;
 pub use self::happened::Caller;
 use self::immutable::Immutable;
+use self::links::Links;
 use self::origin::Origin;
 use self::pulls::Pulls;
 use self::query::Query;
-use self::route::{Refusal, Route, route};
+use self::route::{Refusal, Route, route_below};
 use crate::events::Events;
 use crate::metrics::{Handler, InFlight, Metrics, Received, UploadMetrics};
 use crate::observers::Observers;
@@ -91,6 +93,10 @@ struct Shared {
     immutable: Immutable,
     pulls: Pulls,
     observers: Observers,
+    links: Links,
+    /// How many repositories, and how many tags, are listed at once at most.
+    catalog_most: usize,
+    tags_most: usize,
 }
 
 /// What handlers know of a request, apart from its route and its body.
@@ -117,6 +123,16 @@ impl Call {
     /// Who is told of what happens.
     fn events(&self) -> &Events {
         &self.shared.observers.events
+    }
+
+    /// The URL of a path of the API, for `Location`.
+    fn location(&self, path: &str) -> HeaderValue {
+        headers::value(format!("{}{path}", self.shared.links.base(&self.origin)))
+    }
+
+    /// The same path for somebody who has come as far as this host.
+    fn local(&self, path: &str) -> String {
+        format!("{}{path}", self.shared.links.prefix())
     }
 
     /// Where uploads are counted, if anybody counts.
@@ -161,6 +177,9 @@ impl Api {
                 immutable: Immutable::new(&settings.immutable),
                 pulls: Pulls::new(&settings.retention),
                 observers,
+                links: Links::new(settings),
+                catalog_most: settings.catalog_most,
+                tags_most: settings.tags_most,
             }),
         }
     }
@@ -250,7 +269,8 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let api = self.clone();
-        let routed = route(&parts.method, parts.uri.path());
+        let prefix = self.shared.links.prefix();
+        let routed = route_below(prefix, &parts.method, parts.uri.path());
         let Some(metrics) = &self.shared.observers.metrics else {
             let body = body.map_err(Into::into).boxed_unsync();
             return Box::pin(async move { Ok(api.answer(parts, routed, body).await) });

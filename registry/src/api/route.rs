@@ -88,6 +88,25 @@ pub(crate) enum Refusal {
     Upload,
 }
 
+/// Finds what a request asks for of an API that lies below a prefix: its `/v2/`
+/// is there, and `/` stays where it is.
+pub(crate) fn route_below(prefix: &str, method: &Method, path: &str) -> Result<Route, Refusal> {
+    if prefix.is_empty() || path == "/" {
+        return route(method, path);
+    }
+    match path.strip_prefix(prefix) {
+        Some(rest) if rest.starts_with('/') && rest != "/" => {
+            route(method, rest).map_err(|refusal| match refusal {
+                Refusal::Moved { to } => Refusal::Moved {
+                    to: format!("{prefix}{to}"),
+                },
+                other => other,
+            })
+        }
+        _ => Err(Refusal::NoRoute),
+    }
+}
+
 /// Finds what a request asks for.
 pub(crate) fn route(method: &Method, path: &str) -> Result<Route, Refusal> {
     if let Some(mut to) = cleaned(path) {

@@ -9,24 +9,22 @@ use super::{Call, Response, headers, query};
 use crate::oci::{RepoName, Tag};
 use crate::store::Store;
 
-/// Entries of one page, at most, when the client asks for pages. Without `n`
-/// all tags are sent: scripts of many people rely on that.
-const MOST_PER_PAGE: usize = 1000;
-
 #[derive(Serialize)]
 struct List<'a> {
     name: &'a str,
     tags: Vec<&'a str>,
 }
 
-/// 200 with the tags in byte order; `n` and `last` ask for a page. 404
+/// 200 with the tags in byte order; `n` and `last` ask for a page. Without `n`
+/// all tags are sent: scripts of many people rely on that. 404
 /// `NAME_UNKNOWN` for a repository that never had a manifest.
 pub(super) async fn list(
     store: &dyn Store,
     call: &Call,
     repo: &RepoName,
 ) -> Result<Response, ApiError> {
-    let count = call.query.count()?.map(|count| count.min(MOST_PER_PAGE));
+    let most = call.shared.tags_most;
+    let count = call.query.count()?.map(|count| count.min(most));
     let last = call.query.last();
     let page = store
         .tags(repo, last.as_deref(), count.unwrap_or(usize::MAX))
@@ -39,7 +37,11 @@ pub(super) async fn list(
     })));
     response.headers_mut().insert(CONTENT_TYPE, headers::JSON);
     if let (true, Some(count), Some(last)) = (page.more, count, page.items.last()) {
-        let link = query::next_page(&format!("/v2/{repo}/tags/list"), last.as_str(), count);
+        let link = query::next_page(
+            &call.local(&format!("/v2/{repo}/tags/list")),
+            last.as_str(),
+            count,
+        );
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)

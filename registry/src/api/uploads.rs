@@ -218,10 +218,8 @@ fn given_up<T>(outcome: Result<T, StoreError>) {
 fn created(call: &Call, repo: &RepoName, digest: &Digest) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::CREATED;
-    let location = format!("{}/v2/{repo}/blobs/{digest}", call.origin);
-    response
-        .headers_mut()
-        .insert(LOCATION, headers::value(location));
+    let location = call.location(&format!("/v2/{repo}/blobs/{digest}"));
+    response.headers_mut().insert(LOCATION, location);
     response
         .headers_mut()
         .insert(headers::CONTENT_DIGEST, headers::value(digest));
@@ -244,9 +242,9 @@ fn in_progress(
 /// Where an upload is and how far it has come. `Range` has no unit, and one
 /// byte looks like none: so it is everywhere.
 fn progress(call: &Call, repo: &RepoName, id: UploadId, offset: u64) -> HeaderMap {
-    let location = format!("{}/v2/{repo}/blobs/uploads/{id}", call.origin);
+    let location = call.location(&format!("/v2/{repo}/blobs/uploads/{id}"));
     HeaderMap::from_iter([
-        (LOCATION, headers::value(location)),
+        (LOCATION, location),
         (
             RANGE,
             headers::value(format!("0-{}", offset.saturating_sub(1))),

@@ -38,6 +38,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let store = crate::open_existing_store(&settings)?;
     let mut options = Options::from(&settings);
     options.dry_run = arguments.dry_run;
+    // Whoever runs it asks for the rest as well.
+    options.uploads_only = false;
     options.delete_untagged |= arguments.delete_untagged;
     options.grace = arguments.grace.unwrap_or(options.grace);
 

@@ -124,7 +124,9 @@ async fn collect_at(
         pace: Pace::new(options.gentle),
     };
     run.all_repositories().await?;
-    sweep::sweep(&mut run).await?;
+    if !options.uploads_only {
+        sweep::sweep(&mut run).await?;
+    }
     let mut report = run.report;
     report.duration = begun.elapsed();
     Ok(report)

@@ -18,6 +18,8 @@ pub struct Options {
     pub delete_untagged: bool,
     /// How long an upload may rest. `None`: forever.
     pub uploads_after: Option<Duration>,
+    /// Whether uploads alone go, and all else stays.
+    pub uploads_only: bool,
     /// Which tags stay. Without a rule for a repository, all.
     pub retention: Vec<RetentionRule>,
     /// Which tags stay, whatever `retention` says.
@@ -35,6 +37,7 @@ impl From<&tidegate_config::Registry> for Options {
             grace: settings.collect.grace,
             delete_untagged: settings.collect.delete_untagged,
             uploads_after: settings.collect.uploads_after,
+            uploads_only: settings.collect.uploads_only,
             retention: settings.retention.clone(),
             immutable: settings.immutable.clone(),
             dry_run: false,

@@ -21,6 +21,9 @@ pub(super) async fn collect(run: &mut Run<'_>, repo: &RepoName) -> Result<(), Co
 async fn visit(run: &mut Run<'_>, repo: &RepoName) -> Result<(), StoreError> {
     run.tell(&Event::Repository(repo));
     let mut inventory = run.store.inventory(repo).await?;
+    if run.options.uploads_only {
+        return expire_uploads(run, repo, &inventory).await;
+    }
     let mut unreadable = damage(run, repo, &inventory);
     expire_tags(run, repo, &mut inventory.tags).await?;
     let mut graph = Graph::default();

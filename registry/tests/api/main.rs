@@ -26,6 +26,7 @@ macro_rules! tests_on {
         mod harness;
         mod head;
         mod immutable;
+        mod links;
         mod manifests;
         mod matrix;
         mod mounts;

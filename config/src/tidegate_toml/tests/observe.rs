@@ -36,7 +36,7 @@ fn who_watches_is_said_in_sections() {
         settings.debug,
         Some(DebugListener {
             address: "127.0.0.1:5001".parse().unwrap(),
-            metrics: false,
+            metrics: None,
         })
     );
     let shown = format!("{settings:?}");

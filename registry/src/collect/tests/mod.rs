@@ -289,6 +289,7 @@ fn options() -> Options {
         grace: DAY,
         delete_untagged: false,
         uploads_after: None,
+        uploads_only: false,
         retention: Vec::new(),
         immutable: Vec::new(),
         dry_run: false,

@@ -129,6 +129,26 @@ async fn uploads_that_rest_go() {
     }
 }
 
+#[tokio::test]
+async fn where_uploads_alone_go_the_rest_stays() {
+    for world in World::each() {
+        let layer = world.blob("a", "layer").await;
+        world.blob("a", "stale").await;
+        world
+            .put("a", "untagged", image_of("config", &[layer]))
+            .await;
+        let upload = world.store.begin_upload(&name("a")).await.unwrap();
+        upload.suspend().await.unwrap();
+        let options = Options {
+            uploads_after: Some(DAY),
+            uploads_only: true,
+            ..deleting_untagged()
+        };
+        assert_eq!(world.gone_later(&options).await, ["a has an upload"]);
+        assert_ne!(world.gone_later(&deleting_untagged()).await, [""; 0]);
+    }
+}
+
 /// On disk, the directories of a repository go when it has been empty for long.
 #[tokio::test]
 async fn an_empty_repository_goes() {
