@@ -1,6 +1,17 @@
 //! What becomes of each line of a file that was written for another program.
 
 use crate::diagnostic::Location;
+use crate::settings::Settings;
+
+/// Settings that were read from files of another program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// What the files say.
+    pub settings: Settings,
+    /// What becomes of each line of them, in their order; those about variables
+    /// of the environment come last.
+    pub findings: Vec<Finding>,
+}
 
 /// A directive or key of such a file, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,10 +20,10 @@ mod webhook;
 
 pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};
-pub use finding::{Finding, Verdict};
+pub use finding::{Adopted, Finding, Verdict};
 pub use header::{HeaderField, HeaderFieldError, HeaderFieldName};
 pub use links::{Links, PathPrefix, PublicUrl};
-pub use load::{LoadError, load, load_registry};
+pub use load::{LoadError, load, load_config_yml, load_registry, parse_config_yml};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
     AccessLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward, Health,

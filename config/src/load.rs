@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use tidegate_failure::Explain;
 
-use crate::config_yml::{self, Mistake};
+use crate::config_yml::{self, Document, Mistake, Problem};
 use crate::diagnostic::Diagnostic;
+use crate::finding::Adopted;
 use crate::settings::{Backend, Registry, Settings};
 use crate::tidegate_toml;
 
@@ -40,6 +41,18 @@ pub enum LoadError {
         /// The file.
         file: PathBuf,
     },
+}
+
+impl LoadError {
+    fn of(path: &Path, problem: Problem) -> Self {
+        match problem {
+            Problem::File(diagnostic) => Self::Mistake(diagnostic),
+            Problem::Key(mistake) => Self::Key {
+                file: path.to_owned(),
+                mistake,
+            },
+        }
+    }
 }
 
 impl Explain for LoadError {
@@ -91,13 +104,54 @@ pub fn load_registry(
             }),
         };
     }
-    let mut document = config_yml::parse(path, &read(path)?)?;
-    let of_key = |mistake| LoadError::Key {
-        file: path.to_owned(),
-        mistake,
-    };
-    document.overlay(environment).map_err(of_key)?;
-    document.registry().map_err(of_key)
+    let text = read(path)?;
+    let document = config_yml(path, &text, environment)?;
+    document
+        .registry()
+        .map_err(|problem| LoadError::of(path, problem))
+}
+
+/// Reads the `config.yml` of docker-registry at `path`, of versions 2 and 3.
+/// Variables of the environment that begin with `REGISTRY_` overrule it. Relative
+/// paths in it are left as they are, for the directory that the process runs in.
+///
+/// What it refuses to do is a finding: whoever serves decides whether to stop.
+///
+/// # Errors
+/// The file cannot be read, or something in it says nothing that can be meant.
+pub fn load_config_yml(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Adopted, LoadError> {
+    parse_config_yml(path, &read(path)?, environment)
+}
+
+/// As [`load_config_yml`], of a file with this `text`.
+///
+/// # Errors
+/// Something in it says nothing that can be meant.
+pub fn parse_config_yml(
+    path: &Path,
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Adopted, LoadError> {
+    let document = config_yml(path, text, environment)?;
+    let (settings, findings) = document
+        .settings()
+        .map_err(|problem| LoadError::of(path, problem))?;
+    Ok(Adopted { settings, findings })
+}
+
+fn config_yml<'a>(
+    path: &'a Path,
+    text: &'a str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Document<'a>, LoadError> {
+    let mut document = config_yml::parse(path, text)?;
+    document
+        .overlay(environment)
+        .map_err(|mistake| LoadError::of(path, Problem::Key(mistake)))?;
+    Ok(document)
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {
@@ -141,10 +195,10 @@ mod tests {
             assert_eq!(of(name, yaml).unwrap().root, Path::new("/srv"));
         }
         let error = of("config.yml", "version: 0.1\nstorage: {s3: {bucket: b}}\n").unwrap_err();
+        let shown = error.to_string();
         assert!(
-            error.to_string().contains("config.yml: `storage.s3`"),
-            "{error}"
+            shown.contains("config.yml:2:16: `storage.s3.bucket`: data"),
+            "{shown}"
         );
-        assert!(error.hint().is_some());
     }
 }

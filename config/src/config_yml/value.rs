@@ -1,11 +1,11 @@
-//! Values of a `config.yml`, read by their key.
+//! Single values as Go writes them, and what is said of wrong ones.
 
 use std::fmt::{self, Display};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use serde_json::Value;
-
-/// A key that does not say what it should, and what overruled it, if anything.
+/// Something wrong with a key that stands nowhere in the file: it is missing, or
+/// a variable of the environment says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     key: String,
@@ -15,20 +15,24 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// What is wrong with a variable of the environment. Its value is not
-    /// shown: it may be a secret.
-    pub(super) fn of_variable(variable: &str, problem: impl Display) -> Self {
+    pub(super) fn new(
+        key: &str,
+        problem: &str,
+        variable: Option<&str>,
+        hint: Option<&str>,
+    ) -> Self {
         Self {
-            key: String::new(),
-            problem: problem.to_string(),
-            variable: Some(variable.to_owned()),
-            hint: None,
+            key: key.to_owned(),
+            problem: problem.to_owned(),
+            variable: variable.map(str::to_owned),
+            hint: hint.map(str::to_owned),
         }
     }
 
-    pub(super) fn with_hint(mut self, hint: &str) -> Self {
-        self.hint = Some(hint.to_owned());
-        self
+    /// What is wrong with a variable of the environment. Its value is not
+    /// shown: it may be a secret.
+    pub(super) fn of_variable(variable: &str, problem: &str) -> Self {
+        Self::new("", problem, Some(variable), None)
     }
 
     /// How to mend it, where that is known.
@@ -56,112 +60,133 @@ impl Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// A value of the tree and its key. What is not there is a node as well.
-#[derive(Debug, Clone)]
-pub(super) struct Node<'a> {
-    key: String,
-    value: Option<&'a Value>,
-    overruled: &'a [(String, String)],
+/// A time as Go's `time.ParseDuration` reads it: `168h`, `1h30m`, `1.5s`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, f64); 7] = [
+        ("ns", 1e-9),
+        ("us", 1e-6),
+        ("µs", 1e-6),
+        ("ms", 1e-3),
+        ("s", 1.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+    ];
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut seconds = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        let (_, length) = UNITS.iter().find(|(name, _)| *name == &rest[..unit])?;
+        seconds += number * length;
+        rest = &rest[unit..];
+    }
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
-impl<'a> Node<'a> {
-    pub(super) fn root(value: &'a Value, overruled: &'a [(String, String)]) -> Self {
-        Self {
-            key: String::new(),
-            value: Some(value),
-            overruled,
+/// An address as Go's `net.Listen` takes it: `:5000` is every address of this
+/// machine, and a name is looked up.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(format!("`{text}` has no port"));
+    };
+    let Ok(port) = port.parse::<u16>() else {
+        return Err(format!("`{text}` does not end with the number of a port"));
+    };
+    let ip = match host {
+        "" => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
+        name => {
+            let found: Vec<_> = (name, port)
+                .to_socket_addrs()
+                .map_err(|_| format!("`{name}` is no address, and no name that is known here"))?
+                .collect();
+            // As Go does, where there are both.
+            let first = found.iter().find(|address| address.is_ipv4());
+            let first = first.or(found.first());
+            first
+                .ok_or_else(|| format!("`{name}` has no address"))?
+                .ip()
+        }
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_go() {
+        for (text, seconds) in [
+            ("168h", 604_800.0),
+            ("1h30m", 5400.0),
+            ("1.5s", 1.5),
+            ("500ms", 0.5),
+            ("1m0s", 60.0),
+            ("0", 0.0),
+            ("0s", 0.0),
+            ("10us", 1e-5),
+            ("+3s", 3.0),
+        ] {
+            assert_eq!(
+                duration(text),
+                Some(Duration::from_secs_f64(seconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "10",
+            "3 fortnights",
+            "1 h",
+            "-1s",
+            "s",
+            "1d",
+            "1.1.1s",
+            "h1",
+            "é",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
         }
     }
 
-    /// The node below a key.
-    pub(super) fn child(&self, key: &str) -> Self {
-        let path = match self.key.as_str() {
-            "" => key.to_owned(),
-            parent => format!("{parent}.{key}"),
-        };
-        Self {
-            key: path,
-            value: self
-                .value
-                .and_then(|value| value.get(key))
-                .filter(|value| !value.is_null()),
-            overruled: self.overruled,
+    #[test]
+    fn addresses_are_those_of_go() {
+        for (text, address) in [
+            (":5000", "[::]:5000"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::1]:5000", "[::1]:5000"),
+            ("localhost:5001", "127.0.0.1:5001"),
+        ] {
+            assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for text in ["", "5000", "127.0.0.1", ":port", ":70000", "::1"] {
+            assert!(listen_address(text).is_err(), "{text}");
         }
     }
 
-    /// The keys below.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let entries = self.value.and_then(Value::as_object);
-        entries
-            .into_iter()
-            .flat_map(|entries| entries.keys())
-            .map(String::as_str)
-    }
-
-    /// Text; a number or a truth value as it is written.
-    pub(super) fn text(&self) -> Result<Option<String>, Mistake> {
-        match self.value {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(plain @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(plain.to_string())),
-            Some(other) => Err(self.expected("text", other)),
+    proptest! {
+        #[test]
+        fn any_text_is_a_duration_or_none(text in ".{0,12}|[0-9.]{1,9}[a-zµ]{0,3}") {
+            let _ = duration(&text);
         }
-    }
-
-    /// A truth value, also by the words that YAML 1.1 has for it.
-    pub(super) fn truth(&self) -> Result<Option<bool>, Mistake> {
-        match self.value {
-            None => Ok(None),
-            Some(Value::Bool(truth)) => Ok(Some(*truth)),
-            Some(other) => match other.as_str().map(str::to_ascii_lowercase).as_deref() {
-                Some("true" | "yes" | "on" | "y") => Ok(Some(true)),
-                Some("false" | "no" | "off" | "n") => Ok(Some(false)),
-                _ => Err(self.expected("true or false", other)),
-            },
-        }
-    }
-
-    /// A time as Go writes it: `168h`, `1h30m`.
-    pub(super) fn duration(&self) -> Result<Option<Duration>, Mistake> {
-        let Some(text) = self.text()? else {
-            return Ok(None);
-        };
-        match humantime::parse_duration(&text) {
-            Ok(duration) => Ok(Some(duration)),
-            Err(_) => Err(self
-                .mistake(format!("`{text}` is no duration"))
-                .with_hint("write it as 168h or 1h30m")),
-        }
-    }
-
-    /// Something is wrong with what is here.
-    pub(super) fn mistake(&self, problem: impl Into<String>) -> Mistake {
-        let overruled = self.overruled.iter().rev();
-        let variable = overruled
-            .filter(|(path, _)| {
-                self.key
-                    .strip_prefix(path.as_str())
-                    .is_some_and(|below| below.is_empty() || below.starts_with('.'))
-            })
-            .map(|(_, variable)| variable.clone())
-            .next();
-        Mistake {
-            key: self.key.clone(),
-            problem: problem.into(),
-            variable,
-            hint: None,
-        }
-    }
-
-    fn expected(&self, what: &str, got: &Value) -> Mistake {
-        let got = match got {
-            Value::Object(_) => "a mapping",
-            Value::Array(_) => "a list",
-            Value::String(_) => "a text",
-            Value::Number(_) => "a number",
-            Value::Bool(_) => "a truth value",
-            Value::Null => "nothing",
-        };
-        self.mistake(format!("expected {what}, got {got}"))
     }
 }

@@ -1,0 +1,72 @@
+//! What a `config.yml` says of who may come in.
+
+use std::time::Duration;
+
+use super::report::Problem;
+use super::section::{Field, Section};
+use crate::settings::Auth;
+
+/// Reads `auth`, which may also be the name of a kind alone.
+pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
+    let whole = root.field("auth");
+    if let Ok(Some(name)) = whole.text() {
+        if name == "none" {
+            whole.honoured();
+            return Ok(None);
+        }
+        return Err(whole.problem(
+            &format!("`{name}` needs parameters"),
+            "write it as\n    auth:\n      htpasswd: {realm: Registry, path: /auth/htpasswd}",
+        ));
+    }
+    root.section("auth", |auth| {
+        let mut kinds = auth.keys();
+        match (kinds.next(), kinds.next()) {
+            (Some(first), Some(second)) => Err(auth.problem(
+                &format!("there are two kinds, {first} and {second}"),
+                "remove one of them",
+            )),
+            (Some("htpasswd"), None) => auth.section("htpasswd", htpasswd).map(Some),
+            (Some("none"), None) => {
+                auth.honoured("none");
+                Ok(None)
+            }
+            (Some("token"), None) => {
+                auth.refused("token", "token authentication is not there yet");
+                Ok(None)
+            }
+            (Some("silly"), None) => {
+                auth.refused("silly", "it lets everybody in who sends any Authorization");
+                Ok(None)
+            }
+            // What the original does not know stops it as well.
+            (Some(other), None) => {
+                auth.refused(other, "this kind of authentication is not known");
+                Ok(None)
+            }
+            (None, _) => Ok(None),
+        }
+    })
+}
+
+fn htpasswd(htpasswd: &Section<'_>) -> Result<Auth, Problem> {
+    let (realm, path) = (htpasswd.honoured("realm"), htpasswd.honoured("path"));
+    let needed = |field: &Field<'_>, what: &str| {
+        let missing = || htpasswd.problem(what, "htpasswd needs a realm and a path");
+        field.text()?.ok_or_else(missing)
+    };
+    let text = needed(&realm, "it has no realm")?;
+    let is_text = |c: char| (' '..='~').contains(&c);
+    if !text.chars().all(is_text) {
+        let what = "a realm has printable ASCII characters only";
+        return Err(realm.problem(what, "clients show it when they ask for the password"));
+    }
+    Ok(Auth {
+        htpasswd: needed(&path, "it has no path")?.into(),
+        realm: text,
+        allow_weak_hashes: false,
+        cache_ttl: Duration::from_secs(5 * 60),
+        max_failures: 10,
+        failure_window: Duration::from_secs(60),
+    })
+}

@@ -1,0 +1,217 @@
+//! What a `config.yml` says of the server: where it listens, its TLS, and what
+//! the URLs in its answers are.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::report::Problem;
+use super::section::{Field, Section};
+use super::value;
+use crate::header::{HeaderField, NOT_OF_ANSWERS};
+use crate::links::{Links, PathPrefix, PublicUrl};
+use crate::settings::{CertificateFiles, DebugListener, Server};
+
+/// How long requests in flight may go on, unless the file says so. There they
+/// are cut off, or had no time at all.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the section comes to.
+pub(super) struct Http {
+    pub(super) address: SocketAddr,
+    /// With it, TLS is spoken.
+    pub(super) certificate: Option<CertificateFiles>,
+    pub(super) server: Server,
+    pub(super) prefix: PathPrefix,
+    pub(super) links: Links,
+    pub(super) headers: Vec<HeaderField>,
+    pub(super) debug: Option<DebugListener>,
+}
+
+pub(super) fn read(http: &Section<'_>) -> Result<Http, Problem> {
+    http.harmless(
+        "secret",
+        "uploads need no secret: their state is kept with them",
+    );
+    let address = address(http)?;
+    let certificate = http.section("tls", tls)?;
+    http.section("http2", |http2| {
+        let disabled = http2.field("disabled");
+        if disabled.is_true()? && certificate.is_some() {
+            disabled.replaced("HTTP/2 stays on offer; clients choose");
+        } else {
+            disabled.honoured();
+        }
+        Ok(())
+    })?;
+    http.section("h2c", |h2c| {
+        let enabled = h2c.field("enabled");
+        if enabled.is_true()? {
+            enabled.replaced("HTTP/1.1: without TLS, HTTP/2 is not spoken");
+        } else {
+            enabled.honoured();
+        }
+        Ok(())
+    })?;
+    let drain = http.honoured("draintimeout").duration()?;
+    let links = links(http)?;
+    Ok(Http {
+        address,
+        certificate,
+        server: Server {
+            drain_timeout: drain.unwrap_or(DRAIN_TIMEOUT),
+        },
+        prefix: prefix(&http.honoured("prefix"))?,
+        links,
+        headers: headers(&http.honoured("headers"), &NOT_OF_ANSWERS)?,
+        debug: http.section("debug", debug)?,
+    })
+}
+
+fn address(http: &Section<'_>) -> Result<SocketAddr, Problem> {
+    let net = http.field("net");
+    let kind = net.text()?;
+    let addr = http.field("addr");
+    match kind.as_deref() {
+        None | Some("tcp") => net.honoured(),
+        Some("unix") => {
+            net.refused("sockets of the file system are not listened on");
+            addr.refused("sockets of the file system are not listened on");
+            return Ok(any_port());
+        }
+        Some(other) => {
+            let what = format!("expected tcp or unix, got `{other}`");
+            return Err(net.problem(&what, "leave it out for TCP"));
+        }
+    }
+    addr.honoured();
+    listen_address(&addr)?.map_or_else(|| Ok(any_port()), Ok)
+}
+
+/// What Go listens on if nothing is said: all addresses, on some port.
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([0_u16; 8], 0))
+}
+
+fn listen_address(field: &Field<'_>) -> Result<Option<SocketAddr>, Problem> {
+    let Some(text) = field.text()? else {
+        return Ok(None);
+    };
+    let hint = "write it as :5000, 127.0.0.1:5000 or [::1]:5000";
+    match value::listen_address(&text) {
+        Ok(address) => Ok(Some(address)),
+        Err(what) => Err(field.problem(&what, hint)),
+    }
+}
+
+fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
+    const NO_CLIENTS: &str = "clients are not asked for certificates yet";
+    let certificate = tls.honoured("certificate");
+    let key = tls.honoured("key");
+    tls.refused("clientcas", NO_CLIENTS);
+    if tls.says("clientcas") {
+        tls.refused("clientauth", NO_CLIENTS);
+    } else {
+        tls.harmless("clientauth", "no CAs are named for it");
+    }
+    let minimum = tls.field("minimumtls");
+    match minimum.text()?.as_deref() {
+        None | Some("tls1.2") => minimum.honoured(),
+        Some("tls1.0" | "tls1.1") => minimum.replaced("TLS 1.2 and 1.3"),
+        Some("tls1.3") => minimum.refused("TLS 1.2 stays on offer"),
+        Some(other) => {
+            let what = format!("expected tls1.2 or tls1.3, got `{other}`");
+            return Err(minimum.problem(&what, "leave it out: it is tls1.2 then"));
+        }
+    }
+    tls.field("ciphersuites")
+        .replaced("the suites of rustls, all of which are safe");
+    let is_automatic = tls.section("letsencrypt", |letsencrypt| {
+        let is_on = letsencrypt.says("cachefile");
+        for key in ["cachefile", "email", "hosts", "directoryurl"] {
+            if is_on {
+                letsencrypt.refused(key, "certificates are not fetched from a CA");
+            } else {
+                letsencrypt.harmless(key, "without cachefile it is off");
+            }
+        }
+        Ok(is_on)
+    })?;
+    match (certificate.text()?, key.text()?) {
+        (Some(cert), Some(key)) => Ok(Some(CertificateFiles {
+            cert: PathBuf::from(cert),
+            key: PathBuf::from(key),
+            renew: false,
+        })),
+        (None, None) => Ok(None),
+        _ if is_automatic => Ok(None),
+        _ => Err(tls.problem(
+            "certificate and key belong together, and one of them is missing",
+            "name both, or leave both out to speak plain HTTP",
+        )),
+    }
+}
+
+fn prefix(field: &Field<'_>) -> Result<PathPrefix, Problem> {
+    let text = field.text()?.unwrap_or_default();
+    text.parse()
+        .map_err(|why: &str| field.problem(why, "write it as /registry/"))
+}
+
+fn links(http: &Section<'_>) -> Result<Links, Problem> {
+    let host = http.honoured("host");
+    let relative = http.field("relativeurls");
+    if let Some(text) = host.text()? {
+        relative.harmless("http.host decides what URLs are");
+        return match text.parse::<PublicUrl>() {
+            Ok(url) => Ok(Links::Below(url)),
+            Err(why) => {
+                let hint = "write it as https://registry.example.org";
+                Err(host.problem(why, hint))
+            }
+        };
+    }
+    relative.honoured();
+    Ok(if relative.is_true()? {
+        Links::Relative
+    } else {
+        Links::AsReached
+    })
+}
+
+/// Fields of a header, but for those that the message needs for itself.
+pub(super) fn headers(field: &Field<'_>, refused: &[&str]) -> Result<Vec<HeaderField>, Problem> {
+    let mut fields = Vec::new();
+    for (name, values) in field.named_texts()? {
+        for value in values {
+            let parsed = HeaderField::new(&name, &value)
+                .map_err(|error| field.problem(&error.to_string(), "write it as Name: [value]"))?;
+            if refused.contains(&parsed.name()) {
+                let what = format!("`{name}` says what the message is");
+                return Err(field.problem(&what, "it cannot be configured: leave it out"));
+            }
+            fields.push(parsed);
+        }
+    }
+    Ok(fields)
+}
+
+fn debug(debug: &Section<'_>) -> Result<Option<DebugListener>, Problem> {
+    let address = listen_address(&debug.honoured("addr"))?;
+    let (is_on, path) = debug.section("prometheus", |prometheus| {
+        let is_on = prometheus.honoured("enabled").is_true()?;
+        let path = prometheus.honoured("path");
+        let text = path
+            .text()?
+            .unwrap_or_else(|| DebugListener::METRICS.to_owned());
+        if text.starts_with('/') {
+            Ok((is_on, text))
+        } else {
+            Err(path.problem(&format!("`{text}` is no path"), "write it as /metrics"))
+        }
+    })?;
+    Ok(address.map(|address| DebugListener {
+        address,
+        metrics: is_on.then_some(path),
+    }))
+}
