@@ -1,13 +1,14 @@
 //! `tidegate htpasswd`: Apache's command, for those whose fingers know it.
 //!
-//! Differences, all on the safe side: the hash is always bcrypt, its default
-//! cost is higher, and exit codes are those of `tidegate`.
+//! Differences, all on the safe side: the hash is bcrypt where no flag says
+//! otherwise, the default cost is higher, DES crypt and plain passwords are not
+//! made, and exit codes are those of `tidegate`.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tidegate_auth::hash::{Cost, hash_password};
+use tidegate_auth::hash::{Cost, Method, PasswordError, Rounds, hash_password};
 use tidegate_auth::htpasswd::{self as file, Change, Check, Document, UserName};
 use tidegate_failure::{Explain as _, Failure};
 use zeroize::Zeroizing;
@@ -16,8 +17,8 @@ use crate::password;
 
 #[derive(Args)]
 #[command(
-    override_usage = "tidegate htpasswd [-c] [-i|-b] [-C COST] FILE USER [PASSWORD]\n       \
-                      tidegate htpasswd -n [-i|-b] [-C COST] USER [PASSWORD]\n       \
+    override_usage = "tidegate htpasswd [-c] [-i|-b] [METHOD] FILE USER [PASSWORD]\n       \
+                      tidegate htpasswd -n [-i|-b] [METHOD] USER [PASSWORD]\n       \
                       tidegate htpasswd -v [-i|-b] FILE USER [PASSWORD]\n       \
                       tidegate htpasswd -D FILE USER"
 )]
@@ -39,13 +40,8 @@ pub(crate) struct Arguments {
     #[arg(short = 'i', conflicts_with = "remove")]
     stdin: bool,
 
-    /// Hash with bcrypt; always so, and accepted for Apache's sake
-    #[arg(short = 'B')]
-    bcrypt: bool,
-
-    /// The cost of bcrypt, from 4 to 17 [default: 10]
-    #[arg(short = 'C', value_name = "COST")]
-    cost: Option<u32>,
+    #[command(flatten)]
+    method: MethodFlags,
 
     /// Verify the user's password, and change nothing
     #[arg(short = 'v', conflicts_with = "remove")]
@@ -60,13 +56,56 @@ pub(crate) struct Arguments {
     positional: Vec<String>,
 }
 
+/// How the password is to be hashed.
+#[derive(Args)]
+#[command(next_help_heading = "Method")]
+struct MethodFlags {
+    /// Hash with bcrypt; the default, and all that docker-registry reads
+    #[arg(short = 'B', group = "method")]
+    bcrypt: bool,
+
+    /// Hash with apr1, Apache's MD5 of 1,000 rounds
+    #[arg(short = 'm', group = "method")]
+    apr1: bool,
+
+    /// Hash with sha256-crypt
+    #[arg(short = '2', group = "method")]
+    sha256: bool,
+
+    /// Hash with sha512-crypt
+    #[arg(short = '5', group = "method")]
+    sha512: bool,
+
+    /// Hash with SHA-1, one round without salt: insecure
+    #[arg(short = 's', group = "method")]
+    sha1: bool,
+
+    /// Hash with DES crypt: refused
+    #[arg(short = 'd', group = "method")]
+    des: bool,
+
+    /// Do not hash: refused
+    #[arg(short = 'p', group = "method")]
+    plain: bool,
+
+    /// The cost of bcrypt, from 4 to 17 [default: 10]
+    #[arg(short = 'C', value_name = "COST", conflicts_with = "rounds")]
+    cost: Option<u32>,
+
+    /// The rounds of sha256-crypt or sha512-crypt, from 1000 to 5000000
+    /// [default: 100000]
+    #[arg(short = 'r', value_name = "ROUNDS")]
+    rounds: Option<u32>,
+}
+
 /// What is left once flags and positions have been brought together.
 struct Request {
     /// `None` with `-n`.
     file: Option<PathBuf>,
     user: String,
     password: Source,
-    cost: Cost,
+    /// Default with `-v` and `-D`, which make no hash.
+    method: Method,
 }
 
 enum Source {
@@ -112,19 +151,59 @@ impl Request {
         if positional.next().is_some() {
             return Err(Failure::usage("one argument too many").with_hint(USAGE));
         }
-        let cost = match arguments.cost {
-            None => Cost::DEFAULT,
-            Some(cost) => Cost::new(cost).map_err(|e| {
-                Failure::usage(format!("-C: {e}")).with_hint(e.hint().unwrap_or_default())
-            })?,
+        let method = if arguments.verify || arguments.remove {
+            Method::from(Cost::DEFAULT)
+        } else {
+            arguments.method.chosen()?
         };
         Ok(Self {
             file,
             user,
             password,
-            cost,
+            method,
         })
     }
+}
+
+impl MethodFlags {
+    fn chosen(&self) -> Result<Method, Failure> {
+        if self.des || self.plain {
+            return Err(Failure::usage(if self.des {
+                "-d: DES crypt counts eight characters of a password; no new hashes are made with it"
+            } else {
+                "-p: passwords are not stored without a hash"
+            })
+            .with_hint("leave the flag out to hash with bcrypt"));
+        }
+        let is_sha2 = self.sha256 || self.sha512;
+        if self.cost.is_some() && (self.apr1 || is_sha2 || self.sha1) {
+            return Err(Failure::usage("-C: only bcrypt (-B) has a cost").with_hint(USAGE));
+        }
+        if self.rounds.is_some() && !is_sha2 {
+            return Err(Failure::usage("-r: only -2 and -5 have rounds").with_hint(USAGE));
+        }
+        let rounds = self.rounds.map_or(Ok(Rounds::DEFAULT), Rounds::new);
+        let rounds = rounds.map_err(|e| out_of_range("-r", &e))?;
+        if self.sha1 {
+            warn(
+                "{SHA} has neither salt nor rounds: whoever reads the file can find the passwords",
+            );
+        }
+        Ok(match self {
+            Self { apr1: true, .. } => Method::Apr1,
+            Self { sha256: true, .. } => Method::Sha256Crypt(rounds),
+            Self { sha512: true, .. } => Method::Sha512Crypt(rounds),
+            Self { sha1: true, .. } => Method::Sha1,
+            _ => {
+                let cost = self.cost.map_or(Ok(Cost::DEFAULT), Cost::new);
+                Method::Bcrypt(cost.map_err(|e| out_of_range("-C", &e))?)
+            }
+        })
+    }
+}
+
+fn out_of_range(flag: &str, error: &PasswordError) -> Failure {
+    Failure::usage(format!("{flag}: {error}")).with_hint(error.hint().unwrap_or_default())
 }
 
 const USAGE: &str = "see `tidegate htpasswd --help`";
@@ -137,7 +216,7 @@ fn set(path: &Path, create: bool, request: &Request) -> Result<(), Failure> {
     } else {
         read_existing(path)?
     };
-    let hash = hash_password(&request.password.read(true)?, request.cost)?;
+    let hash = hash_password(&request.password.read(true)?, request.method)?;
     let change = document.set(&user, &hash);
     file::write(path, &document)?;
     say(
@@ -174,8 +253,13 @@ fn verify(path: &Path, request: &Request) -> Result<(), Failure> {
     let document = file::read(path)?;
     let password = request.password.read(false)?;
     match document.verify(&request.user, &password) {
-        Check::Right => {
+        Check::Right(scheme) => {
             say("this is the password of", &request.user);
+            if scheme.is_weak() {
+                warn(&format!(
+                    "{scheme} is weak: the server takes it only with `allow_weak_hashes` in `[auth]`"
+                ));
+            }
             Ok(())
         }
         Check::Wrong => Err(Failure::new(format!(
@@ -193,7 +277,7 @@ fn verify(path: &Path, request: &Request) -> Result<(), Failure> {
 
 fn show(request: &Request) -> Result<(), Failure> {
     let user = user_name(&request.user)?;
-    let hash = hash_password(&request.password.read(true)?, request.cost)?;
+    let hash = hash_password(&request.password.read(true)?, request.method)?;
     tidegate_failure::say(&format!("{}:{}", user.as_str(), hash.as_str()));
     Ok(())
 }
@@ -209,6 +293,11 @@ fn unknown_user(path: &Path, user: &str) -> Failure {
 #[expect(clippy::print_stderr, reason = "this is where messages go")]
 fn say(what: &str, user: &str) {
     eprintln!("{what} user {user}");
+}
+
+#[expect(clippy::print_stderr, reason = "this is where messages go")]
+fn warn(what: &str) {
+    eprintln!("warning: {what}");
 }
 
 impl Source {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::encoding::{self, Encoding, EncodingError};
 use super::user_name::UserName;
-use crate::hash::{HashError, StoredHash};
+use crate::hash::{HashError, Scheme, StoredHash};
 
 /// The lines of an htpasswd file: comments, blank lines, order, line ends and
 /// what cannot be understood are all kept as they were.
@@ -31,8 +31,8 @@ pub enum Change {
 /// What [`Document::verify`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// The password is right.
-    Right,
+    /// The password is right. Where the scheme is weak, that is no login yet.
+    Right(Scheme),
     /// The password is wrong.
     Wrong,
     /// No line names the user.
@@ -149,7 +149,7 @@ impl Document {
         match entry.map(StoredHash::parse) {
             None => Check::UnknownUser,
             Some(Err(error)) => Check::Unusable(error),
-            Some(Ok(hash)) if hash.matches(password.as_bytes()) => Check::Right,
+            Some(Ok(hash)) if hash.matches(password.as_bytes()) => Check::Right(hash.scheme()),
             Some(Ok(_)) => Check::Wrong,
         }
     }
@@ -239,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hash::{Cost, Method, Scheme, hash_password};
+    use crate::hash::{Cost, Method, hash_password};
 
     const OLD: &str = "$2y$04$LVMALMZ72RPQ9fQPPnXAkudnbt4wOJl6J/gghBtEHJp17Hv5/3QQC";
 
@@ -301,14 +301,20 @@ mod tests {
             "alice:{OLD}\nalice:{}\ncarol:$apr1$\ndave:{{SHA}}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n",
             second.as_str()
         ));
-        assert_eq!(document.verify("alice", "open sesame"), Check::Right);
+        assert_eq!(
+            document.verify("alice", "open sesame"),
+            Check::Right(Scheme::Bcrypt)
+        );
         assert_eq!(document.verify("alice", "second"), Check::Wrong);
         assert_eq!(document.verify("bob", "second"), Check::UnknownUser);
         assert_eq!(
             document.verify("carol", "s"),
             Check::Unusable(HashError::Damaged(Scheme::Apr1))
         );
-        assert_eq!(document.verify("dave", "password"), Check::Right);
+        assert_eq!(
+            document.verify("dave", "password"),
+            Check::Right(Scheme::Sha1)
+        );
         assert_eq!(
             document.users().collect::<Vec<_>>(),
             ["alice", "alice", "carol", "dave"]
@@ -357,7 +363,7 @@ mod tests {
                 edited.set(&user, &StoredHash::parse(OLD).unwrap());
                 let read = document(&edited.to_text());
                 prop_assert_eq!(&read, &edited);
-                prop_assert_eq!(read.verify(user.as_str(), "open sesame"), Check::Right);
+                prop_assert_eq!(read.verify(user.as_str(), "open sesame"), Check::Right(Scheme::Bcrypt));
                 edited.remove(user.as_str());
                 prop_assert_eq!(edited.verify(user.as_str(), "open sesame"), Check::UnknownUser);
             }
