@@ -40,9 +40,6 @@ pub(crate) struct Arguments {
     #[arg(short = 'i', conflicts_with = "remove")]
     stdin: bool,
 
-    #[command(flatten)]
-    method: MethodFlags,
-
     /// Verify the user's password, and change nothing
     #[arg(short = 'v', conflicts_with = "remove")]
     verify: bool,
@@ -50,6 +47,9 @@ pub(crate) struct Arguments {
     /// Remove the user
     #[arg(short = 'D')]
     remove: bool,
+
+    #[command(flatten)]
+    method: MethodFlags,
 
     /// What the usage line shows, which depends on the flags
     #[arg(required = true, value_name = "ARGUMENT", hide = true)]

@@ -198,6 +198,12 @@ fn the_command_takes_apaches_flags() {
         &["-i", "-b", &shown, "x", "y"],
         &["-D", "-v", &shown, "x"],
         &["-C", "3", "-b", &shown, "x", "y"],
+        &["-m", "-B", "-b", &shown, "x", "y"],
+        &["-m", "-C", "5", "-b", &shown, "x", "y"],
+        &["-B", "-r", "5000", "-b", &shown, "x", "y"],
+        &["-5", "-r", "999", "-b", &shown, "x", "y"],
+        &["-d", "-b", &shown, "x", "y"],
+        &["-p", "-b", &shown, "x", "y"],
     ] {
         let (code, _, stderr) = run(wrong, "pw\n");
         assert_eq!(code, Some(2), "{wrong:?}: {stderr}");
@@ -205,4 +211,53 @@ fn the_command_takes_apaches_flags() {
     // No message shows a password.
     let (_, _, stderr) = run(&["-b", &shown, "a:b", "hunter2"], "");
     assert!(!stderr.contains("hunter2"), "{stderr}");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "says what was not tried")]
+fn the_command_and_apaches_read_what_the_other_makes() {
+    const MADE: [(&[&str], &str); 5] = [
+        (&["-B", "-C", "4"], "$2y$04$"),
+        (&["-m"], "$apr1$"),
+        (&["-2", "-r", "1000"], "$5$rounds=1000$"),
+        (&["-5", "-r", "1000"], "$6$rounds=1000$"),
+        (&["-s"], "{SHA}"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users");
+    let shown = file.to_string_lossy().into_owned();
+    let verify = |password: &str| run(["htpasswd", "-vb", &shown, "alice", password], "").code;
+    let apache = |args: &[&str]| {
+        std::process::Command::new("htpasswd")
+            .args(args)
+            .output()
+            .map(|output| output.status.success())
+    };
+
+    for (flags, mark) in MADE {
+        let args = ["htpasswd", "-cb"].iter().chain(flags);
+        let finished = run(args.chain(&[shown.as_str(), "alice", "sesam öffne"]), "");
+        assert_eq!(finished.code, Some(0), "{flags:?}: {}", finished.stderr);
+        assert_eq!(finished.stderr.contains("warning"), mark == "{SHA}");
+        let text = fs_err::read_to_string(&file).unwrap();
+        assert!(text.starts_with(&format!("alice:{mark}")), "{text}");
+        assert_eq!(verify("sesam öffne"), Some(0));
+        assert_eq!(verify("sesam"), Some(1));
+
+        let Ok(agrees) = apache(&["-vb", &shown, "alice", "sesam öffne"]) else {
+            eprintln!("skipped: Apache's htpasswd is not installed");
+            continue;
+        };
+        assert!(agrees, "{text}");
+        assert!(!apache(&["-vb", &shown, "alice", "sesam"]).unwrap());
+        let args: Vec<&str> = ["-cb"].iter().chain(flags).copied().collect();
+        assert!(apache(&[&args[..], &[&shown, "alice", "open sesame"]].concat()).unwrap());
+        assert_eq!(verify("open sesame"), Some(0), "{flags:?}");
+    }
+
+    // What is weak is verified, with a word about the server.
+    fs_err::write(&file, "alice:{PLAIN}open sesame\n").unwrap();
+    let finished = run(["htpasswd", "-vb", &shown, "alice", "open sesame"], "");
+    assert_eq!(finished.code, Some(0));
+    assert!(finished.stderr.contains("`allow_weak_hashes`"));
 }

@@ -147,7 +147,7 @@ pub enum PasswordError {
         got: u32,
     },
     /// The number of rounds is out of range.
-    #[error("{got} rounds of SHA; expected {} to {}", Rounds::MIN.0, Rounds::MAX.0)]
+    #[error("{got} rounds; expected {} to {}", Rounds::MIN.0, Rounds::MAX.0)]
     Rounds {
         /// What was asked for.
         got: u32,

@@ -296,3 +296,40 @@ async fn a_user_whose_hash_cannot_be_checked_is_refused_and_the_others_are_not()
     assert_eq!(fixture.from(1, "dave", "x").await, Outcome::Refused);
     assert_eq!(fixture.from(1, "alice", "sesame").await, accepted("alice"));
 }
+
+#[tokio::test]
+async fn a_file_that_mixes_every_notation_lets_all_in_and_weak_ones_where_allowed() {
+    /// Of the password `secret`, by other programs.
+    const FILE: &str = "\
+        sha1:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\
+        ssha:{SSHA}+RFhsab2AfzZ0VfEdyknXtUT06RhYmNk\n\
+        apr1:$apr1$$g/UEjvgvl9nWOQl6rNKvZ.\n\
+        md5:$1$$ysVNzQc4CTMkp5daOdZ.3/\n\
+        sha256:$5$rounds=1000$ab$bw4PhTdETPYycBP1S/MfHGVqzf4cldTXkxqJJ2X8w.3\n\
+        bcrypt:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n\
+        plain:{PLAIN}secret\n\
+        des:abNANd1rDfiNc\n";
+    for allowed in [false, true] {
+        let fixture = Fixture::new(|auth| {
+            auth.allow_weak_hashes = allowed;
+            auth.max_failures = 100;
+        });
+        fs_err::write(&fixture.path, FILE).unwrap();
+        let reloaded = fixture.verifier.reload().unwrap();
+        assert_eq!(reloaded.users, if allowed { 8 } else { 6 });
+        assert_eq!(reloaded.problems.len(), if allowed { 0 } else { 2 });
+        for line in FILE.lines() {
+            let (user, _) = line.split_once(':').unwrap();
+            let expected = if allowed || !["plain", "des"].contains(&user) {
+                accepted(user)
+            } else {
+                Outcome::Refused
+            };
+            let before = fixture.verifier.hashed();
+            assert_eq!(fixture.from(1, user, "secret").await, expected, "{user}");
+            assert_eq!(fixture.from(1, user, "Secret").await, Outcome::Refused);
+            // Nobody is refused, and nobody let in, without a hash.
+            assert_eq!(fixture.verifier.hashed(), before + 2, "{user}");
+        }
+    }
+}
