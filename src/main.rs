@@ -8,6 +8,7 @@ mod check;
 mod collect;
 mod debug;
 mod doctor;
+mod health;
 mod htpasswd;
 mod logging;
 mod password;
@@ -46,6 +47,9 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what would be served, and what is wrong
     Check(check::Arguments),
+    /// Say whether the server of a configuration answers; for health checks of
+    /// containers
+    Health(health::Arguments),
     /// Connect to a registry as a client would, and say what is wrong
     Doctor(doctor::Arguments),
     /// Make certificates, and have clients trust them
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => up::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Certs(command) => certs_tool::cli::run(command),
         Command::Registry(command) => tidegate_registry::cli::run(command),

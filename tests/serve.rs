@@ -210,3 +210,23 @@ fn renew(tidegate: &Tidegate) -> (Vec<u8>, Vec<u8>) {
         fs_err::read(copy.path().join("certs/site.key")).unwrap(),
     )
 }
+
+#[test]
+fn health_says_whether_the_server_answers() {
+    let mut tidegate = up().start();
+    // The port that the system chose is not in the file.
+    let file = tidegate.dir.join("tidegate.toml");
+    let text = fs_err::read_to_string(&file).unwrap();
+    let said = text.replace("127.0.0.1:0", &tidegate.address.to_string());
+    fs_err::write(&file, said).unwrap();
+    let shown = file.to_string_lossy().into_owned();
+    let asked = run(["health", "-c", &shown], "");
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
+    assert!(asked.stdout.contains("answers 401"), "{}", asked.stdout);
+
+    tidegate.stop();
+    let asked = run(["health", "-c", &shown], "");
+    assert_eq!(asked.code, Some(1));
+    assert!(asked.stderr.contains("does not answer"), "{}", asked.stderr);
+    assert!(asked.stderr.contains("hint: "), "{}", asked.stderr);
+}

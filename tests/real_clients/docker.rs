@@ -79,14 +79,14 @@ fn docker_logs_in_pushes_and_pulls() {
 }
 
 /// docker with a login of its own.
-struct Docker(TempDir);
+pub(crate) struct Docker(TempDir);
 
 impl Docker {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn run(&self, args: &[&str], stdin: &str) -> Finished {
+    pub(crate) fn run(&self, args: &[&str], stdin: &str) -> Finished {
         let mut command = Command::new("docker");
         command.env("DOCKER_CONFIG", self.0.path()).args(args);
         finish(command, stdin)
@@ -106,7 +106,7 @@ fn digest_in(output: &str) -> String {
     output[at..at + 71].to_owned()
 }
 
-fn no_daemon() -> bool {
+pub(crate) fn no_daemon() -> bool {
     let finished = Docker::new().run(&["version"], "");
     finished.code != Some(0) && skip("a Docker daemon not found")
 }

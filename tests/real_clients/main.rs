@@ -14,6 +14,7 @@ mod bootstrap;
 mod both_ways;
 mod docker;
 mod docker_registry;
+mod image;
 mod kinds;
 mod room;
 mod schema1;

@@ -1,0 +1,133 @@
+//! `tidegate health`: whether the server of a configuration answers, for those
+//! who start containers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::StatusCode;
+use tidegate_config::{Protocol, Settings};
+use tidegate_failure::Failure;
+
+/// Less than those who ask wait by default.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The configuration that the server has
+    #[arg(short, long, value_name = "FILE", default_value = "tidegate.toml")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = tidegate_config::load(&arguments.config)?;
+    let url = url(&settings);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::of(&e, None))?;
+    let status = runtime.block_on(ask(&url)).map_err(|error| {
+        Failure::new(format!("{url} does not answer"))
+            .caused_by(Some(&error))
+            .with_hint("is the server running, and with this configuration?")
+    })?;
+    if is_well(status) {
+        tidegate_failure::say(&format!("{url} answers {status}"));
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{url} answers {status}"))
+            .with_hint("the server's messages have the cause"))
+    }
+}
+
+/// Where to ask: where it is told whether the storage works, if anywhere.
+fn url(settings: &Settings) -> String {
+    if let Some(debug) = &settings.debug {
+        return format!("http://{}/debug/health", reachable(debug.address));
+    }
+    let first = &settings.listeners[0];
+    let scheme = match first.protocol {
+        Protocol::Https => "https",
+        Protocol::Http | Protocol::RedirectToHttps { .. } => "http",
+    };
+    format!("{scheme}://{}/v2/", reachable(first.address))
+}
+
+/// What listens everywhere is reached at the loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+async fn ask(url: &str) -> Result<StatusCode, reqwest::Error> {
+    let client = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        // The certificate is for other names than this address. Nothing is said
+        // that is secret, and nothing is believed but that there is an answer.
+        .tls_certs_only([])
+        .tls_danger_accept_invalid_certs(true)
+        .build()?;
+    Ok(client.get(url).send().await?.status())
+}
+
+/// Whoever asks for a password or sends elsewhere answers.
+fn is_well(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection() || status == StatusCode::UNAUTHORIZED
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn url_of(listener: &str, rest: &str) -> String {
+        let text = format!(
+            "[[listener]]\n{listener}\n[[certificate]]\ncert = \"c\"\nkey = \"k\"\n\
+             [auth]\nrequired = false\n[registry]\nroot = \"r\"\n{rest}"
+        );
+        url(&tidegate_config::parse(Path::new("t.toml"), &text).unwrap())
+    }
+
+    #[test]
+    fn the_listener_is_asked_where_it_can_be_reached() {
+        for (listener, expected) in [
+            ("address = \"0.0.0.0:5043\"", "https://127.0.0.1:5043/v2/"),
+            ("address = \"[::]:443\"", "https://[::1]:443/v2/"),
+            (
+                "address = \"192.0.2.1:80\"\nprotocol = \"http\"",
+                "http://192.0.2.1:80/v2/",
+            ),
+        ] {
+            assert_eq!(url_of(listener, ""), expected);
+        }
+        assert_eq!(
+            url_of(
+                "address = \"0.0.0.0:5043\"",
+                "[debug]\naddress = \"0.0.0.0:5001\""
+            ),
+            "http://127.0.0.1:5001/debug/health"
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_an_error_is_none() {
+        for (status, expected) in [
+            (200, true),
+            (401, true),
+            (301, true),
+            (503, false),
+            (404, false),
+        ] {
+            assert_eq!(is_well(StatusCode::from_u16(status).unwrap()), expected);
+        }
+    }
+}
