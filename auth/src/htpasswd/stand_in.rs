@@ -94,8 +94,8 @@ mod tests {
         let sha1 = names()
             .filter(|name| stand_ins.find(name).hash().work() == hashes[0].work())
             .count();
-        // A quarter, give or take what chance gives or takes.
-        assert!((150..=350).contains(&sha1), "{sha1}");
+        // A quarter, give or take six times what chance usually gives or takes.
+        assert!((100..=400).contains(&sha1), "{sha1}");
         assert!(names().all(|name| !stand_ins.find(&name).hash().matches(b"")));
     }
 

@@ -149,9 +149,11 @@ impl Users {
     /// for those who do not exist: refusing them then takes as long as refusing
     /// the others. Tells which of the two it is.
     pub(crate) fn find_or_decoy(&self, name: &str) -> (&Arc<User>, bool) {
+        // Looked for in either case, as it takes a moment itself.
+        let stand_in = self.stand_ins.find(name);
         match self.find(name) {
             Some(user) => (user, true),
-            None => (self.stand_ins.find(name), false),
+            None => (stand_in, false),
         }
     }
 }
