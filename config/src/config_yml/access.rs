@@ -7,6 +7,9 @@ use super::section::{Field, Section};
 use crate::settings::Auth;
 
 /// Reads `auth`, which may also be the name of a kind alone.
+///
+/// A kind that is not there is a mistake, and nothing that one could do without:
+/// then everybody would be let in.
 pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
     let whole = root.field("auth");
     if let Ok(Some(name)) = whole.text() {
@@ -31,18 +34,15 @@ pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
                 auth.honoured("none");
                 Ok(None)
             }
-            (Some("token"), None) => {
-                auth.refused("token", "token authentication is not there yet");
-                Ok(None)
-            }
-            (Some("silly"), None) => {
-                auth.refused("silly", "it lets everybody in who sends any Authorization");
-                Ok(None)
-            }
-            // What the original does not know stops it as well.
             (Some(other), None) => {
-                auth.refused(other, "this kind of authentication is not known");
-                Ok(None)
+                let why = match other {
+                    "token" => "token authentication is not there yet",
+                    "silly" => "it lets everybody in who sends any Authorization",
+                    _ => "this kind of authentication is not known",
+                };
+                Err(auth
+                    .field(other)
+                    .problem(why, "passwords are asked for with auth.htpasswd"))
             }
             (None, _) => Ok(None),
         }

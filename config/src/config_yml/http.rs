@@ -105,15 +105,19 @@ fn listen_address(field: &Field<'_>) -> Result<Option<SocketAddr>, Problem> {
 }
 
 fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
-    const NO_CLIENTS: &str = "clients are not asked for certificates yet";
     let certificate = tls.honoured("certificate");
     let key = tls.honoured("key");
-    tls.refused("clientcas", NO_CLIENTS);
-    if tls.says("clientcas") {
-        tls.refused("clientauth", NO_CLIENTS);
-    } else {
-        tls.harmless("clientauth", "no CAs are named for it");
+    // Without these, anybody would be let in, or spoken to in plain HTTP: nothing
+    // that one could do without.
+    let clients = tls.field("clientcas");
+    if !clients.texts()?.is_empty() {
+        return Err(clients.problem(
+            "clients are not asked for certificates yet",
+            "passwords are asked for with auth.htpasswd",
+        ));
     }
+    clients.harmless("no CA is named");
+    tls.harmless("clientauth", "no CAs are named for it");
     let minimum = tls.field("minimumtls");
     match minimum.text()?.as_deref() {
         None | Some("tls1.2") => minimum.honoured(),
@@ -126,16 +130,19 @@ fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
     }
     tls.field("ciphersuites")
         .replaced("the suites of rustls, all of which are safe");
-    let is_automatic = tls.section("letsencrypt", |letsencrypt| {
-        let is_on = letsencrypt.says("cachefile");
-        for key in ["cachefile", "email", "hosts", "directoryurl"] {
-            if is_on {
-                letsencrypt.refused(key, "certificates are not fetched from a CA");
-            } else {
-                letsencrypt.harmless(key, "without cachefile it is off");
-            }
+    tls.section("letsencrypt", |letsencrypt| {
+        let cache = letsencrypt.field("cachefile");
+        if cache.text()?.is_some() {
+            return Err(cache.problem(
+                "certificates are not fetched from a CA",
+                "name files: http.tls.certificate and http.tls.key",
+            ));
         }
-        Ok(is_on)
+        cache.harmless("it is off");
+        for key in ["email", "hosts", "directoryurl"] {
+            letsencrypt.harmless(key, "without cachefile it is off");
+        }
+        Ok(())
     })?;
     match (certificate.text()?, key.text()?) {
         (Some(cert), Some(key)) => Ok(Some(CertificateFiles {
@@ -144,7 +151,6 @@ fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
             renew: false,
         })),
         (None, None) => Ok(None),
-        _ if is_automatic => Ok(None),
         _ => Err(tls.problem(
             "certificate and key belong together, and one of them is missing",
             "name both, or leave both out to speak plain HTTP",

@@ -301,13 +301,15 @@ impl<'a> Field<'a> {
     }
 
     fn wrong(&self, what: &str, hint: Option<&str>) -> Problem {
-        match self.entry {
-            Some(entry) => self
-                .report
-                .problem(&self.path, &entry.tree.source, what, hint),
-            None => self
-                .report
-                .missing(&self.path, what, hint.unwrap_or_default()),
-        }
+        let Some(entry) = self.entry else {
+            let hint = hint.unwrap_or_default();
+            return self.report.missing(&self.path, what, hint);
+        };
+        // Of what takes several lines, the key is shown.
+        let source = match entry.tree.value {
+            Value::List(_) | Value::Mapping(_) | Value::Nothing => &entry.source,
+            _ => &entry.tree.source,
+        };
+        self.report.problem(&self.path, source, what, hint)
     }
 }
