@@ -1,7 +1,8 @@
 //! `tidegate`: the private Docker/OCI registry in one binary.
 //!
-//! `main` reads the command line and hands over to the room of that command;
-//! what each command does stands in its own file.
+//! [`tidegate`] reads the command line and hands over to the room of that command;
+//! what each command does stands in its own file. [`registry`] is the same for
+//! those who have known it by that name.
 
 mod backend;
 mod check;
@@ -12,6 +13,7 @@ mod health;
 mod htpasswd;
 mod logging;
 mod password;
+mod registry;
 mod reload;
 mod renewal;
 mod scrub;
@@ -22,6 +24,7 @@ mod webhook;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidegate_failure::Failure;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -55,15 +58,56 @@ enum Command {
     /// Make certificates, and have clients trust them
     #[command(subcommand)]
     Certs(certs_tool::cli::Command),
-    /// Keep a registry in order, while it is served
+    /// Serve as docker-registry's configuration says, and keep a registry in
+    /// order while it is served
     #[command(subcommand)]
-    Registry(tidegate_registry::cli::Command),
+    Registry(registry::Command),
     /// Add, change, verify or remove the users of a password file, with the
     /// flags of Apache's htpasswd
     Htpasswd(htpasswd::Arguments),
 }
 
-fn main() -> ExitCode {
+/// `registry`: the commands of docker-registry.
+#[derive(Parser)]
+#[command(
+    name = "registry",
+    version,
+    after_help = "Exit codes: 0 ok, 1 something you can fix, 2 usage or unexpected."
+)]
+struct RegistryCommandLine {
+    #[command(subcommand)]
+    command: registry::Command,
+}
+
+/// The program `tidegate`.
+pub fn tidegate() -> ExitCode {
+    install_provider();
+    exit(match CommandLine::parse().command {
+        Command::Up(arguments) => up::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Certs(command) => certs_tool::cli::run(command),
+        Command::Registry(command) => registry::run(command),
+        Command::Htpasswd(arguments) => htpasswd::run(arguments),
+    })
+}
+
+/// The program `registry`, which takes the place of docker-registry's.
+pub fn registry() -> ExitCode {
+    install_provider();
+    exit(registry::run(RegistryCommandLine::parse().command))
+}
+
+fn exit(done: Result<(), Failure>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn install_provider() {
     // Before anything makes a TLS configuration: with no default installed,
     // libraries that want one would bring a second provider.
     if rustls::crypto::aws_lc_rs::default_provider()
@@ -71,19 +115,5 @@ fn main() -> ExitCode {
         .is_err()
     {
         unreachable!("nothing has run before main");
-    }
-    let done = match CommandLine::parse().command {
-        Command::Up(arguments) => up::run(arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Health(arguments) => health::run(&arguments),
-        Command::Doctor(arguments) => doctor::run(arguments),
-        Command::Certs(command) => certs_tool::cli::run(command),
-        Command::Registry(command) => tidegate_registry::cli::run(command),
-        Command::Htpasswd(arguments) => htpasswd::run(arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
     }
 }

@@ -1,4 +1,4 @@
-//! The command line of `registry`, which is that of `tidegate registry` as well.
+//! The commands of `registry` and `tidegate registry` that keep one in order.
 //!
 //! Each command is a file: its arguments, and a function that calls the library
 //! and says what was done. What was done goes to standard output, messages to

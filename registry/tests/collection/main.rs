@@ -66,10 +66,10 @@ async fn a_collector_in_another_process() {
     let text = "version: 0.1\nstorage: {filesystem: {rootdirectory: /nowhere}}\n";
     fs_err::write(&config, text).unwrap();
     let run = async || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
-        command
-            .args(["garbage-collect", "-m", "--grace", "4s"])
-            .arg(&config);
+        // This test itself, where it is another one.
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "collector", "--ignored", "--nocapture"]);
+        command.env(CONFIGURATION, &config);
         command.env(
             "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
             directory.path(),
@@ -89,6 +89,29 @@ async fn a_collector_in_another_process() {
     };
     let ledger = stress(&Client::new(api), run).await;
     check_what_is_left(&*store, directory.path(), &ledger).await;
+}
+
+/// Where the configuration of [`collector`] is.
+const CONFIGURATION: &str = "REGISTRY_CONFIGURATION_PATH";
+
+/// The command as its program has it.
+#[derive(clap::Parser)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: tidegate_registry::cli::Command,
+}
+
+/// The process in which [`a_collector_in_another_process`] collects.
+#[test]
+#[ignore = "it is not a test, but run by one"]
+fn collector() {
+    // `cargo test -- --ignored` has it run as well.
+    if std::env::var_os(CONFIGURATION).is_none() {
+        return;
+    }
+    let line = ["registry", "garbage-collect", "-m", "--grace", "4s"];
+    let CommandLine { command } = clap::Parser::parse_from(line);
+    tidegate_registry::cli::run(command).unwrap();
 }
 
 /// Has everybody work until the collector has collected enough. `run` collects

@@ -1,0 +1,7 @@
+//! The program `registry`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate::registry()
+}

@@ -1,0 +1,7 @@
+//! The program `tidegate`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate::tidegate()
+}
