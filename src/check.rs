@@ -1,27 +1,38 @@
 //! `tidegate check`: what would be served, and what is wrong.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use tidegate_auth::Verifier;
-use tidegate_config::{Backend, Registry, Settings, Upstream};
+use tidegate_config::{Adopted, Backend, Registry, Settings, Upstream};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, PreparedFront};
 
+use crate::inputs::{self, Inputs};
 use crate::{logging, renewal, serve};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The configuration
-    #[arg(short, long, value_name = "FILE", default_value = "tidegate.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    inputs: Inputs,
+
+    /// Do not mind what cannot be honoured
+    #[arg(long)]
+    lenient: bool,
 }
 
 /// Reads all that `serve` would read, and binds and makes nothing.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = tidegate_config::load(&arguments.config)?;
+    let Adopted { settings, findings } = arguments.inputs.read()?;
+    if !findings.is_empty() {
+        tidegate_failure::print(&format!("{}\n", inputs::listed(&findings)));
+    }
+    let refused = inputs::refusals(&findings);
+    if !refused.is_empty() && !arguments.lenient {
+        return Err(Failure::new(refused.join("\n"))
+            .with_hint("take it out of the configuration, or serve without it: --lenient"));
+    }
     let log = logging::start(&settings.log)?;
     if let Some(auth) = &settings.auth {
         Verifier::open(auth)?;
@@ -33,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     drop(log);
     tidegate_failure::print(&report(&settings));
-    tidegate_failure::say(&format!("{}: ok", arguments.config.display()));
+    tidegate_failure::say(&format!("{}: ok", arguments.inputs.file().display()));
     Ok(())
 }
 

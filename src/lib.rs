@@ -11,6 +11,8 @@ mod debug;
 mod doctor;
 mod health;
 mod htpasswd;
+mod import;
+mod inputs;
 mod logging;
 mod password;
 mod registry;
@@ -46,10 +48,12 @@ enum Command {
     /// Make what is missing for a registry, then serve it: CA, certificate,
     /// first user, storage, configuration
     Up(up::Arguments),
-    /// Serve as tidegate.toml says
+    /// Serve as tidegate.toml says, or the configuration of docker-registry
     Serve(serve::Arguments),
     /// Say what would be served, and what is wrong
     Check(check::Arguments),
+    /// Write the configuration of docker-registry as a tidegate.toml
+    Import(import::Arguments),
     /// Say whether the server of a configuration answers; for health checks of
     /// containers
     Health(health::Arguments),
@@ -86,6 +90,7 @@ pub fn tidegate() -> ExitCode {
         Command::Up(arguments) => up::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Certs(command) => certs_tool::cli::run(command),

@@ -1,7 +1,6 @@
 //! `tidegate serve`: build the services, say where they listen, wait for a
 //! signal, drain.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -20,20 +19,28 @@ use tracing::{info, warn};
 
 use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
+use crate::inputs::{self, Inputs};
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
 use crate::webhook::{HttpCourier, WebhookError};
-use crate::{collect, logging, scrub};
+use crate::{collect, logging, registry, scrub};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The configuration
-    #[arg(short, long, value_name = "FILE", default_value = "tidegate.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    inputs: Inputs,
+
+    /// Serve even if something that the configuration asks for is not there
+    #[arg(long)]
+    lenient: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = tidegate_config::load(&arguments.config)?;
+    let adopted = arguments.inputs.read()?;
+    let settings = inputs::settle(adopted, arguments.lenient)?;
+    if let (true, Some(auth)) = (arguments.inputs.are_of_a_registry(), &settings.auth) {
+        registry::make_missing_users(&auth.htpasswd)?;
+    }
     serve(settings, print_listeners)
 }
 

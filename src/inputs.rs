@@ -1,0 +1,205 @@
+//! Which configuration is meant: ours, or that of the programs before.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tidegate_config::{Adopted, Finding, LoadError, Settings, Verdict};
+use tidegate_failure::Failure;
+
+/// The file that is read if none is named.
+const OURS: &str = "tidegate.toml";
+
+/// The configuration to read.
+#[derive(Debug, Args)]
+pub(crate) struct Inputs {
+    /// The configuration [default: tidegate.toml]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "registry_config")]
+    config: Option<PathBuf>,
+
+    /// The config.yml of docker-registry, which variables named REGISTRY_*
+    /// overrule, in place of a tidegate.toml
+    #[arg(long, value_name = "FILE")]
+    registry_config: Option<PathBuf>,
+}
+
+impl Inputs {
+    /// Reads what is named, and says of each line of another program's file what
+    /// becomes of it.
+    pub(crate) fn read(&self) -> Result<Adopted, Failure> {
+        match &self.registry_config {
+            Some(path) => registry_config(path),
+            None => Ok(ours(self.file())?),
+        }
+    }
+
+    /// Whether they are docker-registry's.
+    pub(crate) fn are_of_a_registry(&self) -> bool {
+        self.registry_config.is_some()
+    }
+
+    /// The file that is read.
+    pub(crate) fn file(&self) -> &Path {
+        let named = self.registry_config.as_deref().or(self.config.as_deref());
+        named.unwrap_or(Path::new(OURS))
+    }
+}
+
+/// Reads a `tidegate.toml`, of which nothing is in doubt.
+fn ours(path: &Path) -> Result<Adopted, LoadError> {
+    Ok(Adopted {
+        settings: tidegate_config::load(path)?,
+        findings: Vec::new(),
+    })
+}
+
+/// Reads the file that docker-registry is started with; one of ours, if it is
+/// named so.
+pub(crate) fn registry_config(path: &Path) -> Result<Adopted, Failure> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return Ok(ours(path)?);
+    }
+    // A variable that is not Unicode cannot be one of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    tidegate_config::load_config_yml(path, environment).map_err(|error| match error {
+        LoadError::Read(_) => Failure::from(error)
+            .with_hint("name the config.yml that docker-registry was started with"),
+        other => other.into(),
+    })
+}
+
+/// The settings to serve by. Says what is not served as it stands.
+///
+/// # Errors
+/// What cannot be honoured, unless that is asked for.
+pub(crate) fn settle(adopted: Adopted, lenient: bool) -> Result<Settings, Failure> {
+    let Adopted { settings, findings } = adopted;
+    for warning in findings.iter().filter_map(warning) {
+        warn(&warning);
+    }
+    let refused = refusals(&findings);
+    if refused.is_empty() {
+        return Ok(settings);
+    }
+    if lenient {
+        for refusal in &refused {
+            warn(refusal);
+        }
+        return Ok(settings);
+    }
+    Err(Failure::new(refused.join("\n"))
+        .with_hint("take it out of the configuration, or serve without it: --lenient"))
+}
+
+/// What cannot be honoured, with its place.
+pub(crate) fn refusals(findings: &[Finding]) -> Vec<String> {
+    let why = |finding: &Finding| match &finding.verdict {
+        Verdict::Refused(why) => Some(format!("{}: {why}", subject(finding))),
+        _ => None,
+    };
+    findings.iter().filter_map(why).collect()
+}
+
+/// What is to be said of a key that is not served as it stands.
+fn warning(finding: &Finding) -> Option<String> {
+    let subject = subject(finding);
+    match &finding.verdict {
+        Verdict::Unknown(Some(near)) => {
+            Some(format!("{subject}: unknown key; the nearest is `{near}`"))
+        }
+        Verdict::Unknown(None) => Some(format!("{subject}: unknown key")),
+        // A variable that overrules the file was meant to.
+        Verdict::Replaced(by) if by.starts_with("REGISTRY_") => None,
+        Verdict::Replaced(by) => Some(format!("{subject}: in its place: {by}")),
+        Verdict::Honoured | Verdict::Harmless(_) | Verdict::Refused(_) => None,
+    }
+}
+
+/// Place and key: `config.yml:3:7: proxy.remoteurl`.
+pub(crate) fn subject(finding: &Finding) -> String {
+    let key = finding.subject.split(": ").next().unwrap_or_default();
+    match &finding.location {
+        Some(location) => format!("{location}: {key}"),
+        None => finding.subject.clone(),
+    }
+}
+
+/// Every finding, one a line: its place, what becomes of it, what it is, and why.
+pub(crate) fn listed(findings: &[Finding]) -> String {
+    let rows: Vec<[String; 3]> = findings
+        .iter()
+        .map(|finding| {
+            let place = finding
+                .location
+                .as_ref()
+                .map_or_else(|| "environment".to_owned(), ToString::to_string);
+            let (verdict, why) = match &finding.verdict {
+                Verdict::Honoured => ("honoured", String::new()),
+                Verdict::Replaced(by) => ("replaced", format!(" (by {by})")),
+                Verdict::Harmless(why) => ("harmless", format!(" ({why})")),
+                Verdict::Unknown(Some(near)) => ("unknown", format!(" (the nearest is `{near}`)")),
+                Verdict::Unknown(None) => ("unknown", String::new()),
+                Verdict::Refused(why) => ("REFUSED", format!(" ({why})")),
+            };
+            [
+                place,
+                verdict.to_owned(),
+                format!("{}{why}", finding.subject),
+            ]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (places, verdicts) = (width(0), width(1));
+    let line = |[place, verdict, what]: &[String; 3]| {
+        format!("{place:places$}  {verdict:verdicts$}  {what}\n")
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Says what the user should know besides.
+#[expect(clippy::print_stderr, reason = "warnings are messages")]
+pub(crate) fn warn(what: &str) {
+    eprintln!("warning: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adopted(text: &str) -> Adopted {
+        tidegate_config::parse_config_yml(Path::new("config.yml"), text, []).unwrap()
+    }
+
+    #[test]
+    fn what_is_refused_stops_unless_lenient() {
+        let text =
+            "version: 0.1\nstorage: filesystem\nproxy:\n  remoteurl: https://x\n  username: a\n";
+        let failure = settle(adopted(text), false).unwrap_err();
+        let said = format!("{failure:?}");
+        assert!(
+            said.contains("config.yml:4:3: proxy.remoteurl: images"),
+            "{said}"
+        );
+        assert!(said.contains("config.yml:5:3: proxy.username"), "{said}");
+        settle(adopted(text), true).unwrap();
+    }
+
+    #[test]
+    fn every_line_is_listed_with_what_becomes_of_it() {
+        let text = "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /srv\nthreshold: 3\n\
+                    http:\n  secret: s3cret\n";
+        let shown = listed(&adopted(text).findings);
+        assert_eq!(shown.lines().count(), 4, "{shown}");
+        for part in [
+            "config.yml:4:5  honoured  storage.filesystem.rootdirectory: /srv",
+            "config.yml:5:1  unknown   threshold",
+            "config.yml:7:3  harmless  http.secret",
+        ] {
+            assert!(shown.contains(part), "{part}\n{shown}");
+        }
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
