@@ -21,7 +21,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What may change while it is in use.
 pub(crate) struct Watched {
-    pub(crate) verifier: Option<Arc<Verifier>>,
+    /// One for each password file.
+    pub(crate) verifiers: Vec<Arc<Verifier>>,
     pub(crate) certificates: Arc<CertificateStore>,
     /// What is published of the CA behind these pairs.
     pub(crate) public_ca: Option<(Arc<PublicCa>, Vec<CertificateFiles>)>,
@@ -44,7 +45,7 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
                 _ = hangup.recv() => true,
             };
             if asked {
-                info!("SIGHUP: reading password file and certificates again");
+                info!("SIGHUP: reading password files and certificates again");
             }
             let renew = asked || Instant::now() >= renewal_due;
             if renew {
@@ -68,7 +69,7 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
 
 impl Watched {
     fn reload(&self, asked: bool) {
-        if let Some(verifier) = &self.verifier {
+        for verifier in &self.verifiers {
             passwords(verifier, asked);
         }
         if pairs(&self.certificates, asked) {

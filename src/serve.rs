@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::Verifier;
 use tidegate_config::{Backend, Protocol, Registry, Settings};
 use tidegate_failure::Failure;
-use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings};
+use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings, VirtualServers};
 use tidegate_registry::events::{Events, Source};
 use tidegate_registry::store::Maintain;
 use tidegate_registry::{Health, Metrics};
@@ -89,17 +89,11 @@ async fn serve_until_signal(
     settings: Settings,
     announce: impl FnOnce(&[BoundListener]),
 ) -> Result<(), Failure> {
-    if !settings.sites.is_empty() {
-        return Err(without_sites());
-    }
     // From here on a signal is ours: one that comes during the start is kept.
     let stop = Stop::listen()?;
-    let verifier = settings
-        .auth
-        .as_ref()
-        .map(Verifier::open)
-        .transpose()?
-        .map(Arc::new);
+    // Sites say themselves who may come in.
+    let auth = settings.auth.as_ref().filter(|_| settings.sites.is_empty());
+    let verifier = auth.map(Verifier::open).transpose()?.map(Arc::new);
     let debug = match &settings.debug {
         Some(debug) => Some(Debug::bind(debug).await?),
         None => None,
@@ -133,25 +127,38 @@ async fn serve_until_signal(
                 beside.spawn(collecting);
             }
             events = opened.events;
-            Destination::InProcess(Arc::new(InProcess {
+            Some(Destination::InProcess(Arc::new(InProcess {
                 api: opened.api,
                 names_callers: events.are_heard(),
-            }))
+            })))
         }
-        Backend::Forward(forward) => Destination::Forward(forward.clone()),
-        Backend::Places => return Err(without_sites()),
+        Backend::Forward(forward) => Some(Destination::Forward(forward.clone())),
+        Backend::Places => None,
+    };
+    let mut verifiers: Vec<_> = verifier.iter().map(Arc::clone).collect();
+    let destination = match destination {
+        Some(destination) if settings.sites.is_empty() => destination,
+        registry => {
+            let registry = match registry {
+                Some(Destination::InProcess(registry)) => Some(registry),
+                _ => None,
+            };
+            let servers = VirtualServers::new(settings.sites.clone(), registry)?;
+            verifiers = servers.verifiers();
+            Destination::Sites(servers)
+        }
     };
     // Before they are loaded, so that a registry that was off for long does not
     // begin with a certificate that is over.
     let mut renewal = Renewal::new(&settings.certificates);
     renewal.look(OffsetDateTime::now_utc());
-    let front = Front::bind(front_settings(&settings), verifier.clone(), destination)?;
+    let front = Front::bind(front_settings(&settings), verifier, destination)?;
     let public_ca = settings
         .edge
         .publish_ca
         .then(|| (front.public_ca(), settings.certificates.clone()));
     let reloading = tokio::spawn(reload::watch(Watched {
-        verifier,
+        verifiers,
         certificates: front.certificates(),
         public_ca,
         renewal,
@@ -175,12 +182,6 @@ async fn serve_until_signal(
         ),
     }
     Ok(())
-}
-
-/// Virtual servers can be read, and not served yet.
-fn without_sites() -> Failure {
-    Failure::new("virtual servers ([[site]]) cannot be served yet")
-        .with_hint("describe one server, with [auth] and with [registry] or [forward]")
 }
 
 /// What brings the events of each webhook to its receiver.

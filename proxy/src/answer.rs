@@ -15,6 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use crate::sites::Dress;
+
 /// The header by which clients recognise a v2 registry (Docker Registry HTTP
 /// API V2, "API Version Check").
 pub(crate) const API_VERSION: HeaderName =
@@ -98,6 +100,44 @@ impl Answer {
         }
     }
 
+    /// 403 for an address that may not come in.
+    pub(crate) fn denied() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "DENIED",
+            "requested access to the resource is denied",
+        )
+    }
+
+    /// 413 for a body of more than `limit` bytes.
+    pub(crate) fn too_large(limit: u64) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "SIZE_INVALID",
+            format!("the request's body is larger than the {limit} bytes that are let in"),
+        )
+    }
+
+    /// 404 for a path that nothing is behind.
+    pub(crate) fn not_found() -> Self {
+        Self::of_status(StatusCode::NOT_FOUND)
+    }
+
+    /// What a file orders to be answered with a status alone.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let code = match status {
+            StatusCode::UNAUTHORIZED => "UNAUTHORIZED",
+            StatusCode::FORBIDDEN => "DENIED",
+            StatusCode::PAYLOAD_TOO_LARGE => "SIZE_INVALID",
+            StatusCode::TOO_MANY_REQUESTS => "TOOMANYREQUESTS",
+            status if status.is_client_error() => "UNSUPPORTED",
+            status if status.as_u16() >= 502 => "UNAVAILABLE",
+            _ => "UNKNOWN",
+        };
+        let reason = status.canonical_reason().unwrap_or("not served");
+        Self::new(status, code, reason.to_ascii_lowercase())
+    }
+
     pub(crate) fn request_timeout() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -140,14 +180,20 @@ impl Answer {
     }
 
     /// Writes the answer to the client, unless an answer has begun already.
-    pub(crate) async fn send(self, session: &mut Session) -> pingora::Result<()> {
+    /// `dress` adds what its place adds to answers.
+    pub(crate) async fn send(
+        self,
+        session: &mut Session,
+        dress: &Dress<'_>,
+    ) -> pingora::Result<()> {
         if session
             .response_written()
             .is_some_and(|written| !written.status.is_informational())
         {
             return Ok(());
         }
-        let (header, body) = self.into_parts(session.req_header().uri.path());
+        let (mut header, body) = self.into_parts(session.req_header().uri.path());
+        dress.put_on(session, &mut header);
         send_whole(session, header, body).await
     }
 

@@ -9,6 +9,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tidegate_config::Forward;
 
 use crate::request_body::RequestBody;
+use crate::sites::VirtualServers;
 
 /// Any error of a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -23,6 +24,9 @@ pub enum Destination {
     InProcess(Arc<dyn Backend>),
     /// To another registry.
     Forward(Forward),
+    /// Where the places of virtual servers lead. They say as well who may come
+    /// in, and what the simple settings say of that does not count.
+    Sites(VirtualServers),
 }
 
 /// A registry in this process.

@@ -47,6 +47,26 @@ pub enum BindError {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// No site is served at a listener.
+    #[error("no site is served on {address}")]
+    NoSite {
+        /// The listener's address.
+        address: SocketAddr,
+    },
+    /// A place leads to a registry in this process, and there is none.
+    #[error("a place leads to the registry in this process, but there is none")]
+    NoRegistry,
+    /// An upstream's certificate is to be checked, and nothing is trusted.
+    #[error("the certificate of an upstream is to be checked, but no CA is trusted to sign it")]
+    NoTrust,
+    /// The CAs that are trusted to sign an upstream's certificate cannot be used.
+    #[error("`{}`: {reason}", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl Explain for BindError {
@@ -77,7 +97,16 @@ impl Explain for BindError {
                     .to_owned(),
             ),
             Self::Certificate(error) => error.hint(),
-            Self::Tls(_) | Self::RefusedUserAgents(_) | Self::UpstreamSocket { .. } => None,
+            Self::NoTrust => Some(
+                "name the file with the CAs (`proxy_ssl_trusted_certificate`), or do not check"
+                    .to_owned(),
+            ),
+            Self::Tls(_)
+            | Self::RefusedUserAgents(_)
+            | Self::UpstreamSocket { .. }
+            | Self::NoSite { .. }
+            | Self::NoRegistry
+            | Self::Trust { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use tidegate_auth::Identity;
 
 use crate::edge::Origin;
 use crate::in_flight::Guard;
+use crate::sites::{Attempt, Chosen};
 
 /// Travels with a request through the phases.
 pub(crate) struct RequestContext {
@@ -15,6 +16,14 @@ pub(crate) struct RequestContext {
     pub(crate) client: Option<IpAddr>,
     /// By which name the client reached the front; set once it is known.
     pub(crate) origin: Option<Origin>,
+    /// Which place of which site it is for; set once it is known.
+    pub(crate) chosen: Option<Chosen>,
+    /// How long its body may be.
+    pub(crate) body_limit: Option<u64>,
+    /// How much of its body has gone on to an upstream.
+    pub(crate) body_sent: u64,
+    /// Which servers of an upstream were asked.
+    pub(crate) attempt: Attempt,
     /// Who asks, if passwords are checked and this one was right.
     pub(crate) identity: Option<Identity>,
     /// What another registry answered.
@@ -30,6 +39,10 @@ impl RequestContext {
             started: Instant::now(),
             client: None,
             origin: None,
+            chosen: None,
+            body_limit: None,
+            body_sent: 0,
+            attempt: Attempt::default(),
             identity: None,
             upstream_status: None,
             failed_connects: 0,

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -42,10 +43,7 @@ impl Forwarder {
     /// If the path of the socket is not one that can be connected to.
     pub(crate) fn new(settings: Forward) -> io::Result<Self> {
         if let Upstream::Unix(path) = &settings.to {
-            std::os::unix::net::SocketAddr::from_pathname(path)?;
-            if path.to_str().is_none() {
-                return Err(io::Error::other("the path is not UTF-8"));
-            }
+            socket_path(path)?;
         }
         Ok(Self { settings })
     }
@@ -67,12 +65,8 @@ impl Forwarder {
                 HttpPeer::new_uds(path, plain, String::new())?
             }
         };
-        peer.options.connection_timeout = Some(self.settings.connect_timeout);
-        peer.options.total_connection_timeout = Some(self.settings.connect_timeout);
-        peer.options.read_timeout = Some(self.settings.read_timeout);
-        peer.options.write_timeout = Some(self.settings.read_timeout);
-        peer.options.idle_timeout = Some(IDLE);
-        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+        let settings = &self.settings;
+        peer_options(&mut peer, settings.connect_timeout, settings.read_timeout);
         Ok(Box::new(peer))
     }
 
@@ -123,20 +117,48 @@ impl Forwarder {
     }
 }
 
+/// What holds for every connection to an upstream.
+pub(crate) fn peer_options(peer: &mut HttpPeer, connect: Duration, read: Duration) {
+    peer.options.connection_timeout = Some(connect);
+    peer.options.total_connection_timeout = Some(connect);
+    peer.options.read_timeout = Some(read);
+    peer.options.write_timeout = Some(read);
+    peer.options.idle_timeout = Some(IDLE);
+    peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+}
+
+/// Whether a path can be that of a socket to connect to.
+///
+/// # Errors
+/// Why it cannot.
+pub(crate) fn socket_path(path: &Path) -> io::Result<()> {
+    std::os::unix::net::SocketAddr::from_pathname(path)?;
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(io::Error::other("the path is not UTF-8")),
+    }
+}
+
 /// One address of `host`; which one, `turn` decides.
 async fn resolve(host: &str, port: u16, turn: u32) -> pingora::Result<SocketAddr> {
+    let addresses = resolve_all(host, port).await?;
+    Ok(addresses[turn as usize % addresses.len()])
+}
+
+/// The addresses of `host`; one at least.
+pub(crate) async fn resolve_all(host: &str, port: u16) -> pingora::Result<Vec<SocketAddr>> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse() {
-        return Ok(SocketAddr::new(address, port));
+        return Ok(vec![SocketAddr::new(address, port)]);
     }
     let addresses: Vec<_> = lookup_host((host, port))
         .await
         .or_err_with(ErrorType::ConnectError, || format!("resolving `{host}`"))?
         .collect();
-    match addresses.len() {
-        0 => Error::e_explain(ErrorType::ConnectError, format!("`{host}` has no address")),
-        count => Ok(addresses[turn as usize % count]),
+    if addresses.is_empty() {
+        return Error::e_explain(ErrorType::ConnectError, format!("`{host}` has no address"));
     }
+    Ok(addresses)
 }
 
 #[cfg(test)]

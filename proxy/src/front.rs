@@ -14,7 +14,7 @@ use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
 use socket2::Socket;
 use tidegate_auth::Verifier;
-use tidegate_config::{AccessLog, CertificateFiles, Edge, Listener, Protocol, Upstream};
+use tidegate_config::{AccessLog, CertificateFiles, Edge, Forward, Listener, Protocol, Upstream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,8 @@ use crate::linger::Closer;
 use crate::listen::{self, Server};
 use crate::public_ca::PublicCa;
 use crate::redirect::Redirector;
-use crate::service::{KEEP_ALIVE_SECONDS, Route, Service};
+use crate::service::{KEEP_ALIVE_SECONDS, Service, Shared};
+use crate::sites::{Action, Sites};
 use crate::tls;
 
 /// Bytes of one upload that may be on their way to us (RFC 9113, section 6.9):
@@ -67,14 +68,19 @@ pub struct FrontSettings {
 
 /// A front that listens, and serves nobody yet.
 pub struct Front {
-    sockets: Vec<(Socket, BoundListener)>,
+    sockets: Vec<(Socket, BoundListener, Served)>,
     certificates: Arc<CertificateStore>,
     public_ca: Arc<PublicCa>,
     acceptor: Arc<Acceptor>,
-    proxy: Arc<HttpProxy<Service>>,
     in_flight: Arc<InFlight>,
-    access_log: AccessLog,
     drain_timeout: Duration,
+}
+
+/// What serves a listener. Each has its own: that is how a request is known by
+/// the listener that it came to.
+enum Served {
+    Sites(Arc<HttpProxy<Service>>),
+    Redirect(Arc<HttpProxy<Redirector>>),
 }
 
 /// Where a front listens.
@@ -112,8 +118,7 @@ impl PreparedFront {
     /// See [`BindError`].
     pub fn new(settings: FrontSettings) -> Result<Self, BindError> {
         let provider = tls::provider();
-        // pingora makes a connector for TLS upstreams, which nothing here uses,
-        // and for it installs ring as the process's provider if there is none.
+        // pingora makes a connector for TLS upstreams and for it installs ring as the process's provider if there is none.
         // Failing means that there is one.
         let _ = (*provider).clone().install_default();
 
@@ -153,25 +158,46 @@ impl PreparedFront {
     ) -> Result<Front, BindError> {
         let in_flight = Arc::new(InFlight::default());
         let public_ca = Arc::new(PublicCa::default());
-        let service = Service {
+        let listeners = &self.listeners;
+        let simple = |action| Sites::simple(listeners, self.refused, Gate::new(auth), action);
+        let sites = match destination {
+            Destination::InProcess(backend) => simple(Action::InProcess(backend)),
+            Destination::Forward(settings) => simple(Action::Forward(forwarder(settings)?)),
+            Destination::Sites(virtual_servers) => Sites::of(listeners, virtual_servers)?,
+        };
+        let tries = TRIES.max(sites.tries());
+        let shared = Arc::new(Shared {
             public_ca: Arc::clone(&public_ca),
-            refused: self.refused,
             proxies: self.proxies,
-            gate: Gate::new(auth),
-            route: route(destination)?,
+            sites,
             access_log: self.access_log,
             in_flight: Arc::clone(&in_flight),
-        };
-        let sockets = self
-            .listeners
+        });
+        let sockets = listeners
             .iter()
-            .map(|listener| {
+            .enumerate()
+            .map(|(index, listener)| {
                 let socket = listen::bind(listener, &self.listeners)?;
                 let bound = BoundListener {
                     address: local_address(&socket, listener.address)?,
                     protocol: listener.protocol,
                 };
-                Ok((socket, bound))
+                let service = match listener.protocol {
+                    Protocol::RedirectToHttps { port } => Served::Redirect(proxy(
+                        Redirector {
+                            port,
+                            access_log: self.access_log,
+                            in_flight: Arc::clone(&in_flight),
+                        },
+                        tries,
+                    )),
+                    Protocol::Https | Protocol::Http => {
+                        let shared = Arc::clone(&shared);
+                        let listener = index;
+                        Served::Sites(proxy(Service { listener, shared }, tries))
+                    }
+                };
+                Ok((socket, bound, service))
             })
             .collect::<Result<_, BindError>>()?;
         Ok(Front {
@@ -179,9 +205,7 @@ impl PreparedFront {
             certificates: self.certificates,
             public_ca,
             acceptor: self.acceptor,
-            proxy: proxy(service),
             in_flight,
-            access_log: self.access_log,
             drain_timeout: self.drain_timeout,
         })
     }
@@ -206,7 +230,7 @@ impl Front {
     /// Where the front listens, in the order of the settings.
     #[must_use]
     pub fn addresses(&self) -> Vec<BoundListener> {
-        self.sockets.iter().map(|(_, bound)| *bound).collect()
+        self.sockets.iter().map(|(_, bound, _)| *bound).collect()
     }
 
     /// The CA's certificate that anybody may fetch; none at first.
@@ -234,9 +258,9 @@ impl Front {
             cut: CancellationToken::new(),
         };
         let loops = TaskTracker::new();
-        let mut redirectors = Vec::new();
+        let mut served = Vec::new();
 
-        for (socket, bound) in self.sockets {
+        for (socket, bound, service) in self.sockets {
             let serving = Serving {
                 shutdown: watch.clone(),
                 closer: closer.clone(),
@@ -244,22 +268,15 @@ impl Front {
                 loops: loops.clone(),
                 bound,
             };
-            match bound.protocol {
-                Protocol::Https => {
-                    let acceptor = Some(Arc::clone(&self.acceptor));
-                    serving.start(socket, Arc::clone(&self.proxy), acceptor);
+            match &service {
+                Served::Sites(service) => {
+                    let speaks_tls = bound.protocol == Protocol::Https;
+                    let acceptor = speaks_tls.then(|| Arc::clone(&self.acceptor));
+                    serving.start(socket, Arc::clone(service), acceptor);
                 }
-                Protocol::Http => serving.start(socket, Arc::clone(&self.proxy), None),
-                Protocol::RedirectToHttps { port } => {
-                    let redirector = proxy(Redirector {
-                        port,
-                        access_log: self.access_log,
-                        in_flight: Arc::clone(&self.in_flight),
-                    });
-                    redirectors.push(Arc::clone(&redirector));
-                    serving.start(socket, redirector, None);
-                }
+                Served::Redirect(service) => serving.start(socket, Arc::clone(service), None),
             }
+            served.push(service);
         }
 
         shutdown.await;
@@ -269,9 +286,11 @@ impl Front {
         // HTTP/2 clients are told to go; connections that wait for their next
         // request are closed.
         closing.send_replace(true);
-        self.proxy.http_cleanup().await;
-        for redirector in redirectors {
-            redirector.http_cleanup().await;
+        for service in served {
+            match service {
+                Served::Sites(service) => service.http_cleanup().await,
+                Served::Redirect(service) => service.http_cleanup().await,
+            }
         }
 
         let deadline = Instant::now() + self.drain_timeout;
@@ -344,19 +363,12 @@ impl Serving {
     }
 }
 
-fn route(destination: Destination) -> Result<Route, BindError> {
-    Ok(match destination {
-        Destination::InProcess(backend) => Route::InProcess(backend),
-        Destination::Forward(settings) => {
-            let path = match &settings.to {
-                Upstream::Unix(path) => path.clone(),
-                Upstream::Http { .. } => std::path::PathBuf::new(),
-            };
-            let forwarder = Forwarder::new(settings)
-                .map_err(|source| BindError::UpstreamSocket { path, source })?;
-            Route::Forward(forwarder)
-        }
-    })
+fn forwarder(settings: Forward) -> Result<Forwarder, BindError> {
+    let path = match &settings.to {
+        Upstream::Unix(path) => path.clone(),
+        Upstream::Http { .. } => std::path::PathBuf::new(),
+    };
+    Forwarder::new(settings).map_err(|source| BindError::UpstreamSocket { path, source })
 }
 
 fn local_address(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, BindError> {
@@ -369,15 +381,15 @@ fn local_address(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, BindE
 }
 
 /// A pingora application around `service`.
-fn proxy<S>(service: S) -> Arc<HttpProxy<S>>
+fn proxy<S>(service: S, tries: usize) -> Arc<HttpProxy<S>>
 where
     S: ProxyHttp + Send + Sync + 'static,
     S::CTX: Send + Sync,
 {
     let conf = ServerConf {
         threads: std::thread::available_parallelism().map_or(1, usize::from),
-        max_retries: TRIES,
-        // No upstream is spoken to in TLS; without this the system's roots
+        max_retries: tries,
+        // Upstreams in TLS have their own; without this the system's roots
         // would be loaded, and a bad `SSL_CERT_FILE` would be a panic.
         ca_file: Some("/dev/null".to_owned()),
         ..ServerConf::default()

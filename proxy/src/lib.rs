@@ -5,11 +5,13 @@
 //! [`Front::serve`] accepts until its shutdown future resolves, then drains.
 //!
 //! What answers is a [`Destination`]: a [`Backend`] in this process, called
-//! without a loopback hop, or another registry behind an address.
+//! without a loopback hop, another registry behind an address, or one of either
+//! for each place of [`VirtualServers`].
 //!
 //! A request passes the rooms in this order: `listen` accepts it, `service`
-//! runs the phases, `edge` decides whether it may come in, and `in_process` or
-//! `forward` carries it to the destination. Only this crate names pingora.
+//! runs the phases, `sites` finds its place and decides, by the rules of `edge`
+//! and of the place, whether it may come in, and `in_process`, `forward` or
+//! `sites::upstream` carries it to the destination. Only this crate names pingora.
 
 mod access_log;
 mod answer;
@@ -28,6 +30,7 @@ mod public_ca;
 mod redirect;
 mod request_body;
 mod service;
+mod sites;
 mod socket;
 mod tls;
 
@@ -43,3 +46,4 @@ pub use edge::BadExpression;
 pub use front::{BoundListener, Drained, Front, FrontSettings, PreparedFront};
 pub use public_ca::PublicCa;
 pub use request_body::{BrokenOff, RequestBody};
+pub use sites::VirtualServers;

@@ -18,6 +18,7 @@ use crate::context::RequestContext;
 use crate::edge::parse_authority;
 use crate::in_flight::InFlight;
 use crate::service::{bound_waiting, client_address};
+use crate::sites::Dress;
 
 /// The port that `https` has unless a URL says otherwise.
 const HTTPS_PORT: u16 = 443;
@@ -78,7 +79,7 @@ impl ProxyHttp for Redirector {
             .map_or(&b""[..], |host| host.as_bytes());
         let Some(location) = location(host, &request.uri, self.port) else {
             let answer = Answer::bad_request("the request names no host to be redirected to");
-            return answer.send(session).await.map(|()| true);
+            return answer.send(session, &Dress::none()).await.map(|()| true);
         };
         let (mut parts, ()) = http::Response::new(()).into_parts();
         parts.status = status(&request.method);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::Method;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -15,70 +16,97 @@ use tidegate_config::AccessLog;
 use tracing::{debug, warn};
 
 use crate::access_log;
-use crate::answer::{Answer, is_api, send_whole};
-use crate::backend::Backend;
+use crate::answer::{Answer, send_whole};
 use crate::context::RequestContext;
-use crate::edge::{Gate, Origin, RefusedUserAgents, TrustedProxies};
+use crate::edge::{Origin, TrustedProxies};
 use crate::forward::Forwarder;
 use crate::in_flight::InFlight;
 use crate::in_process;
 use crate::linger;
 use crate::public_ca::PublicCa;
+use crate::sites::{Action, Dress, Place, Refusal, Sites, here, over_tls};
 
 /// How long an HTTP/1.1 connection may wait for its next request, in seconds.
 pub(crate) const KEEP_ALIVE_SECONDS: u64 = 75;
 /// How long an HTTP/2 client may leave a stream's window closed.
 const STREAM_STALL: Duration = Duration::from_secs(180);
+/// A body longer than its place lets in.
+const TOO_LARGE: ErrorType = ErrorType::HTTPStatus(413);
+/// The connection is to be closed without an answer: nginx's 444.
+const SILENCE: ErrorType = ErrorType::Custom("Silence");
 
-/// What serves the listeners, except those that only redirect.
+/// What serves one listener, unless that only redirects.
 pub(crate) struct Service {
-    pub(crate) refused: RefusedUserAgents,
+    /// Its index among the listeners.
+    pub(crate) listener: usize,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the listeners share.
+pub(crate) struct Shared {
     pub(crate) proxies: TrustedProxies,
-    pub(crate) gate: Gate,
     pub(crate) public_ca: Arc<PublicCa>,
-    pub(crate) route: Route,
+    pub(crate) sites: Sites,
     pub(crate) access_log: AccessLog,
     pub(crate) in_flight: Arc<InFlight>,
 }
 
-/// Where an admitted request goes.
-pub(crate) enum Route {
-    InProcess(Arc<dyn Backend>),
-    Forward(Forwarder),
-}
-
 impl Service {
-    /// Decides whether a request may come in, in this order: method, host,
-    /// user agent, credentials.
-    async fn admit(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-    ) -> Result<Origin, Answer> {
-        let over_tls = session
-            .digest()
-            .is_some_and(|digest| digest.ssl_digest.is_some());
-        let peer = client_address(session);
+    /// Decides whether a request may come in: by method and host, and then by
+    /// the rules of its place.
+    async fn admit(&self, session: &Session, context: &mut RequestContext) -> Result<(), Refusal> {
         let request = session.req_header();
         if matches!(request.method, Method::TRACE | Method::CONNECT) {
-            return Err(Answer::method_not_allowed());
+            return Err(Answer::method_not_allowed().into());
         }
-        let peer = peer.ok_or_else(Answer::internal)?;
+        let peer = client_address(session).ok_or_else(Answer::internal)?;
         let origin = Origin::of(
             &request.uri,
             &request.headers,
             peer,
-            over_tls,
-            &self.proxies,
+            over_tls(session),
+            &self.shared.proxies,
         )
         .map_err(|bad| Answer::bad_request(bad.to_string()))?;
-        let user_agent = session.get_header_bytes(http::header::USER_AGENT);
-        if is_api(request.uri.path()) && self.refused.refuses(user_agent) {
-            return Err(Answer::client_too_old());
-        }
-        context.identity = self.gate.check(&request.headers, origin.client).await?;
-        Ok(origin)
+        let sites = &self.shared.sites;
+        sites.admit(self.listener, session, context, origin).await
     }
+
+    /// The place of an admitted request.
+    fn place(&self, context: &RequestContext) -> pingora::Result<&Place> {
+        let chosen = context.chosen.ok_or_else(misled)?;
+        Ok(self.shared.sites.place(chosen))
+    }
+
+    fn dress<'a>(&'a self, context: &'a RequestContext) -> Dress<'a> {
+        Dress::of(&self.shared.sites, context)
+    }
+
+    /// Answers a request that was not let in.
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        session: &mut Session,
+        context: &RequestContext,
+    ) -> pingora::Result<()> {
+        let dress = self.dress(context);
+        match refusal {
+            Refusal::Answer(answer) => answer.send(session, &dress).await,
+            Refusal::Written(mut header, body) => {
+                dress.put_on(session, &mut header);
+                send_whole(session, *header, body).await
+            }
+            Refusal::Silence => Err(Error::explain(SILENCE, "the place closes the connection")),
+        }
+    }
+}
+
+/// A phase came to a request that it is not for.
+fn misled() -> Box<Error> {
+    Error::explain(
+        ErrorType::InternalError,
+        "a request that nothing is behind was to be forwarded",
+    )
 }
 
 #[async_trait]
@@ -86,7 +114,7 @@ impl ProxyHttp for Service {
     type CTX = RequestContext;
 
     fn new_ctx(&self) -> RequestContext {
-        RequestContext::new(self.in_flight.enter())
+        RequestContext::new(self.shared.in_flight.enter())
     }
 
     /// No modules: the default one compresses, and layers are compressed.
@@ -99,32 +127,51 @@ impl ProxyHttp for Service {
     ) -> pingora::Result<bool> {
         bound_waiting(session);
         let request = session.req_header();
+        let shared = &*self.shared;
         context.client =
-            client_address(session).map(|peer| self.proxies.client(&request.headers, peer));
-        if let Some((header, body)) = self.public_ca.answer(&request.method, request.uri.path()) {
+            client_address(session).map(|peer| shared.proxies.client(&request.headers, peer));
+        if let Some((header, body)) = shared.public_ca.answer(&request.method, request.uri.path()) {
             send_whole(session, header, body).await?;
             linger::drain_stream(session).await;
             return Ok(true);
         }
-        let origin = match self.admit(session, context).await {
-            Ok(origin) => origin,
-            Err(answer) => {
-                answer.send(session).await?;
-                linger::drain_stream(session).await;
-                return Ok(true);
+        if let Err(refusal) = self.admit(session, context).await {
+            self.refuse(refusal, session, context).await?;
+            linger::drain_stream(session).await;
+            return Ok(true);
+        }
+        match &self.place(context)?.action {
+            Action::InProcess(backend) => {
+                let origin = context.origin.as_ref().ok_or_else(misled)?;
+                let dress = self.dress(context);
+                in_process::serve(session, context, origin, &**backend, &dress).await?;
             }
-        };
-        match &self.route {
-            Route::InProcess(backend) => {
-                in_process::serve(session, context, &origin, &**backend).await?;
-                linger::drain_stream(session).await;
-                Ok(true)
+            Action::NotFound => {
+                let dress = self.dress(context);
+                Answer::not_found().send(session, &dress).await?;
             }
-            Route::Forward(_) => {
-                context.origin = Some(origin);
-                Ok(false)
+            Action::Forward(_) | Action::Proxy(_) => return Ok(false),
+        }
+        linger::drain_stream(session).await;
+        Ok(true)
+    }
+
+    /// Counts what goes on to an upstream.
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        if let Some(limit) = context.body_limit {
+            context.body_sent += body.as_ref().map_or(0, |body| body.len() as u64);
+            if context.body_sent > limit {
+                let error = Error::explain(TOO_LARGE, "the body is longer than its place allows");
+                return Err(error.into_down());
             }
         }
+        Ok(())
     }
 
     async fn upstream_peer(
@@ -132,12 +179,10 @@ impl ProxyHttp for Service {
         _session: &mut Session,
         context: &mut RequestContext,
     ) -> pingora::Result<Box<HttpPeer>> {
-        match &self.route {
-            Route::Forward(forwarder) => forwarder.peer(context.failed_connects).await,
-            Route::InProcess(_) => Err(Error::explain(
-                ErrorType::InternalError,
-                "a request for the backend in this process was to be forwarded",
-            )),
+        match &self.place(context)?.action {
+            Action::Forward(forwarder) => forwarder.peer(context.failed_connects).await,
+            Action::Proxy(servers) => servers.peer(&mut context.attempt).await,
+            Action::InProcess(_) | Action::NotFound => Err(misled()),
         }
     }
 
@@ -149,7 +194,11 @@ impl ProxyHttp for Service {
         mut error: Box<Error>,
     ) -> Box<Error> {
         context.failed_connects += 1;
-        error.set_retry(Forwarder::may_reconnect(&error, context.failed_connects));
+        let again = match self.place(context).map(|place| &place.action) {
+            Ok(Action::Proxy(servers)) => servers.has_another(&mut context.attempt),
+            _ => Forwarder::may_reconnect(&error, context.failed_connects),
+        };
+        error.set_retry(again);
         error
     }
 
@@ -159,9 +208,21 @@ impl ProxyHttp for Service {
         request: &mut RequestHeader,
         context: &mut RequestContext,
     ) -> pingora::Result<()> {
-        match &context.origin {
-            Some(origin) => Forwarder::prepare(&session.req_header().headers, request, origin),
-            None => Ok(()),
+        let (Some(origin), Some(chosen)) = (&context.origin, context.chosen) else {
+            return Err(misled());
+        };
+        let sites = &self.shared.sites;
+        match &sites.place(chosen).action {
+            Action::Proxy(servers) => {
+                // A body that is sent again is counted again.
+                let prepared = {
+                    let facts = sites.facts(session, context, chosen);
+                    servers.prepare(request, origin, &facts)
+                };
+                context.body_sent = 0;
+                prepared
+            }
+            _ => Forwarder::prepare(&session.req_header().headers, request, origin),
         }
     }
 
@@ -172,7 +233,15 @@ impl ProxyHttp for Service {
         context: &mut RequestContext,
     ) -> pingora::Result<()> {
         context.upstream_status = Some(response.status.as_u16());
-        Forwarder::finish(session.req_header().uri.path(), response)
+        Forwarder::finish(session.req_header().uri.path(), response)?;
+        if let Action::Proxy(servers) = &self.place(context)?.action
+            && let Some(origin) = &context.origin
+        {
+            let here = here(over_tls(session), origin.authority.as_str());
+            servers.finish(response, &context.attempt, &here)?;
+        }
+        self.dress(context).put_on(session, response);
+        Ok(())
     }
 
     async fn fail_to_proxy(
@@ -183,10 +252,20 @@ impl ProxyHttp for Service {
     ) -> FailToProxy {
         let fault = Fault::of(error);
         fault.report(session, error);
+        if matches!(fault, Fault::Upstream | Fault::UpstreamSlow)
+            && context.upstream_status.is_none()
+            && let Ok(Place {
+                action: Action::Proxy(servers),
+                ..
+            }) = self.place(context)
+        {
+            servers.failed(&context.attempt);
+        }
         // A connection on which something failed is not used again.
         session.set_keepalive(None);
-        if let Some(answer) = fault.answer()
-            && let Err(error) = answer.send(session).await
+        let limit = context.body_limit.unwrap_or_default();
+        if let Some(answer) = fault.answer(limit)
+            && let Err(error) = answer.send(session, &self.dress(context)).await
         {
             debug!(%error, http.client = ?context.client, "the answer could not be sent");
         }
@@ -220,7 +299,7 @@ impl ProxyHttp for Service {
         _error: Option<&Error>,
         context: &mut RequestContext,
     ) {
-        access_log::record(self.access_log, session, context);
+        access_log::record(self.shared.access_log, session, context);
     }
 }
 
@@ -249,6 +328,10 @@ enum Fault {
     ClientGone,
     /// The client stopped in the middle of its request.
     ClientSlow,
+    /// The client sent more than its place lets in.
+    ClientTooLong,
+    /// Nothing failed: the connection is to be closed without an answer.
+    Silent,
     /// The client's request cannot be understood.
     ClientWrong,
     Upstream,
@@ -263,6 +346,8 @@ impl Fault {
             WriteTimedout,
         };
         match (error.esource(), error.etype()) {
+            (_, kind) if *kind == TOO_LARGE => Self::ClientTooLong,
+            (_, kind) if *kind == SILENCE => Self::Silent,
             (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => {
                 Self::UpstreamSlow
             }
@@ -278,9 +363,10 @@ impl Fault {
         }
     }
 
-    fn answer(self) -> Option<Answer> {
+    fn answer(self, limit: u64) -> Option<Answer> {
         match self {
-            Self::ClientGone => None,
+            Self::ClientGone | Self::Silent => None,
+            Self::ClientTooLong => Some(Answer::too_large(limit)),
             Self::ClientSlow => Some(Answer::request_timeout()),
             Self::ClientWrong => Some(Answer::bad_request("the request is not well-formed HTTP")),
             Self::Upstream => Some(Answer::bad_gateway()),
@@ -294,7 +380,11 @@ impl Fault {
         let request = session.req_header();
         let (method, path) = (&request.method, request.uri.path());
         match self {
-            Self::ClientGone | Self::ClientSlow | Self::ClientWrong => {
+            Self::ClientGone
+            | Self::ClientSlow
+            | Self::ClientTooLong
+            | Self::Silent
+            | Self::ClientWrong => {
                 debug!(http.method = %method, http.path = path, %error, "the client failed");
             }
             Self::Upstream | Self::UpstreamSlow => {

@@ -28,6 +28,19 @@ impl Gate {
         }))
     }
 
+    /// A gate that names another realm than the verifier does.
+    pub(crate) fn with_realm(verifier: Arc<Verifier>, realm: &str) -> Self {
+        Self(Some(Lock {
+            challenge: challenge(realm),
+            verifier,
+        }))
+    }
+
+    /// Whether a password is asked for.
+    pub(crate) fn asks(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Checks the credentials of a request from `client`.
     pub(crate) async fn check(&self, headers: &HeaderMap, client: IpAddr) -> Verdict {
         let Some(lock) = &self.0 else {

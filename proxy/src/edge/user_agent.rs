@@ -8,7 +8,7 @@ use fancy_regex::{CompileError, Error, Regex, RegexBuilder};
 const BACKTRACK_LIMIT: usize = 10_000;
 
 /// The compiled `edge.refused_user_agents`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RefusedUserAgents(Option<Regex>);
 
 /// `edge.refused_user_agents` is not a regular expression.

@@ -21,12 +21,13 @@ use pingora::proxy::Session;
 use tracing::error;
 
 use self::framing::Framing;
-use self::upload::Upload;
+use self::upload::{Step, Upload};
 use crate::answer::{Answer, mark_api};
 use crate::backend::{Backend, ClientAddress, ResponseBody};
 use crate::context::RequestContext;
 use crate::edge::{FORWARDING_HEADERS, Origin};
 use crate::request_body::RequestBody;
+use crate::sites::Dress;
 
 /// The largest piece handed to the connection at once: its write timeout is for
 /// a piece, and a slow client must be able to take one in that time.
@@ -55,19 +56,26 @@ pub(crate) async fn serve(
     context: &RequestContext,
     origin: &Origin,
     backend: &dyn Backend,
+    dress: &Dress<'_>,
 ) -> pingora::Result<()> {
-    let (mut upload, body) = Upload::begin(session);
+    let (mut upload, body) = Upload::begin(session, context.body_limit);
     let request = request(session.req_header(), context, origin, body);
     let mut call = std::pin::pin!(AssertUnwindSafe(backend.call(request)).catch_unwind());
     let called = loop {
         tokio::select! {
             biased;
             called = &mut call => break called,
-            step = upload.step(session), if upload.is_open() => upload.apply(step, session).await?,
+            step = upload.step(session), if upload.is_open() => {
+                if let Step::TooLong { limit } = step {
+                    // The backend is given up, as if the client had gone.
+                    return Answer::too_large(limit).send(session, dress).await;
+                }
+                upload.apply(step, session).await?;
+            }
         }
     };
     match called {
-        Ok(response) => answer(session, &mut upload, response).await,
+        Ok(response) => answer(session, &mut upload, response, dress).await,
         Err(_panic) => {
             // The panic hook has printed what and where.
             let request = session.req_header();
@@ -76,7 +84,7 @@ pub(crate) async fn serve(
                 http.path = request.uri.path(),
                 "the backend panicked; the client gets a 500"
             );
-            Answer::internal().send(session).await
+            Answer::internal().send(session, dress).await
         }
     }
 }
@@ -110,6 +118,7 @@ async fn answer(
     session: &mut Session,
     upload: &mut Upload,
     response: http::Response<ResponseBody>,
+    dress: &Dress<'_>,
 ) -> pingora::Result<()> {
     let (mut parts, mut body) = response.into_parts();
     if parts.status.is_informational() {
@@ -118,14 +127,15 @@ async fn answer(
             http.status = parts.status.as_u16(),
             "the backend answered with an interim status; the client gets a 500"
         );
-        return Answer::internal().send(session).await;
+        return Answer::internal().send(session, dress).await;
     }
     let request = session.req_header();
     let framing = Framing::of(&request.method, parts.status, &parts.headers, &body);
     framing.apply(request.version, &mut parts.headers);
     mark_api(request.uri.path(), &mut parts.headers);
 
-    let header = Box::new(ResponseHeader::from(parts));
+    let mut header = Box::new(ResponseHeader::from(parts));
+    dress.put_on(session, &mut header);
     let Framing::Body { length } = framing else {
         session.write_response_header(header, true).await?;
         return session.write_response_body(None, true).await;

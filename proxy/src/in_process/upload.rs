@@ -21,6 +21,8 @@ pub(super) struct Upload {
     sender: Option<BodySender>,
     /// The client waits for leave to send.
     awaits_continue: bool,
+    /// How much may be sent, and how much of that is left.
+    limit: Option<(u64, u64)>,
 }
 
 /// What has happened to an upload.
@@ -28,15 +30,21 @@ pub(super) enum Step {
     Moved,
     /// The backend wants the body, and the client waits to be told.
     Wanted,
+    /// The client has sent more than it may.
+    TooLong {
+        limit: u64,
+    },
     Over,
 }
 
 impl Upload {
-    pub(super) fn begin(session: &mut Session) -> (Self, RequestBody) {
+    /// At most `limit` bytes are let through.
+    pub(super) fn begin(session: &mut Session, limit: Option<u64>) -> (Self, RequestBody) {
         if session.is_body_empty() {
             let upload = Self {
                 sender: None,
                 awaits_continue: false,
+                limit: None,
             };
             return (upload, RequestBody::empty());
         }
@@ -45,6 +53,7 @@ impl Upload {
         let upload = Self {
             sender: Some(sender),
             awaits_continue: expects_continue(headers),
+            limit: limit.map(|limit| (limit, limit)),
         };
         (upload, body)
     }
@@ -69,6 +78,12 @@ impl Upload {
         };
         match read(session).await {
             Ok(Some(data)) => {
+                if let Some((limit, left)) = &mut self.limit {
+                    match left.checked_sub(data.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => return Step::TooLong { limit: *limit },
+                    }
+                }
                 if !data.is_empty() {
                     room.data(data);
                 }
@@ -97,7 +112,7 @@ impl Upload {
                 session.set_close_on_response_before_downstream_finish(true);
                 written?;
             }
-            Step::Over => self.sender = None,
+            Step::TooLong { .. } | Step::Over => self.sender = None,
         }
         Ok(())
     }

@@ -6,5 +6,6 @@ mod drain;
 mod edge;
 mod forward;
 mod in_process;
+mod sites;
 mod support;
 mod tls;

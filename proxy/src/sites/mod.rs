@@ -1,0 +1,214 @@
+//! Virtual servers: which site and which place a request is for, what it meets
+//! there, and who answers it.
+//!
+//! A front without sites has one, with one place for everything: requests take
+//! the same way through both.
+
+mod balance;
+mod choice;
+mod dress;
+mod facts;
+mod hosts;
+mod passwords;
+mod path;
+mod places;
+mod rules;
+mod trust;
+mod upstream;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tidegate_auth::{HtpasswdError, Verifier};
+use tidegate_config::site::{self, Rewrite, ServerName};
+use tidegate_config::{Listener, Protocol};
+
+pub(crate) use self::choice::{Chosen, here, over_tls};
+pub(crate) use self::dress::Dress;
+use self::hosts::Hosts;
+use self::passwords::Passwords;
+use self::places::Places;
+pub(crate) use self::rules::Refusal;
+use self::rules::Rules;
+pub(crate) use self::upstream::{Attempt, Servers};
+use crate::backend::Backend;
+use crate::bind_error::BindError;
+use crate::edge::{Gate, RefusedUserAgents};
+use crate::forward::Forwarder;
+
+/// The sites of a configuration with their passwords, and the registry that
+/// some of their places may lead to.
+pub struct VirtualServers {
+    sites: Vec<site::Site>,
+    passwords: Passwords,
+    registry: Option<Arc<dyn Backend>>,
+}
+
+impl VirtualServers {
+    /// Reads the password files of the sites.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn new(
+        sites: Vec<site::Site>,
+        registry: Option<Arc<dyn Backend>>,
+    ) -> Result<Self, HtpasswdError> {
+        Ok(Self {
+            passwords: Passwords::open(&sites)?,
+            sites,
+            registry,
+        })
+    }
+
+    /// What checks their passwords, one for each file, to be reloaded while the
+    /// front serves.
+    #[must_use]
+    pub fn verifiers(&self) -> Vec<Arc<Verifier>> {
+        self.passwords.verifiers().map(Arc::clone).collect()
+    }
+}
+
+impl fmt::Debug for VirtualServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualServers")
+            .field("sites", &self.sites)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All sites, ready for use.
+pub(crate) struct Sites {
+    /// For each listener; `None` for those that only redirect.
+    listeners: Vec<Option<Hosts>>,
+    sites: Vec<Site>,
+}
+
+struct Site {
+    name: String,
+    rewrites: Vec<Rewrite>,
+    /// `None` if the path is not looked at: the first place is for all.
+    paths: Option<Places>,
+    /// The last of them is for what the others are not about.
+    places: Vec<Place>,
+}
+
+/// What is done with some requests.
+pub(crate) struct Place {
+    pub(crate) rules: Rules,
+    pub(crate) action: Action,
+}
+
+/// Who answers what was let in.
+pub(crate) enum Action {
+    InProcess(Arc<dyn Backend>),
+    Forward(Forwarder),
+    Proxy(Box<Servers>),
+    NotFound,
+}
+
+impl Sites {
+    /// One site with one place.
+    pub(crate) fn simple(
+        listeners: &[Listener],
+        refused: RefusedUserAgents,
+        gate: Gate,
+        action: Action,
+    ) -> Self {
+        let place = Place {
+            rules: Rules::simple(refused, gate),
+            action,
+        };
+        Self {
+            listeners: listeners.iter().map(|_| Some(Hosts::only(0))).collect(),
+            sites: vec![Site {
+                name: String::new(),
+                rewrites: Vec::new(),
+                paths: None,
+                places: vec![place],
+            }],
+        }
+    }
+
+    /// What a configuration says.
+    ///
+    /// # Errors
+    /// A listener without a site, or a place whose destination cannot be used.
+    pub(crate) fn of(
+        listeners: &[Listener],
+        virtual_servers: VirtualServers,
+    ) -> Result<Self, BindError> {
+        let VirtualServers {
+            sites,
+            passwords,
+            registry,
+        } = virtual_servers;
+        let hosts = listeners.iter().enumerate().map(|(index, listener)| {
+            if let Protocol::RedirectToHttps { .. } = listener.protocol {
+                return Ok(None);
+            }
+            let address = listener.address;
+            let hosts = Hosts::of(index, &sites).ok_or(BindError::NoSite { address })?;
+            Ok(Some(hosts))
+        });
+        Ok(Self {
+            listeners: hosts.collect::<Result<_, BindError>>()?,
+            sites: sites
+                .into_iter()
+                .map(|site| Site::of(site, &passwords, registry.as_ref()))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// How many times a request may have to be tried.
+    pub(crate) fn tries(&self) -> usize {
+        let places = self.sites.iter().flat_map(|site| &site.places);
+        let tries = places.map(|place| match &place.action {
+            Action::Proxy(servers) => servers.tries(),
+            _ => 0,
+        });
+        tries.max().unwrap_or_default()
+    }
+}
+
+impl Site {
+    fn of(
+        site: site::Site,
+        passwords: &Passwords,
+        registry: Option<&Arc<dyn Backend>>,
+    ) -> Result<Self, BindError> {
+        let paths = Places::of(&site.places);
+        let mut places = Vec::with_capacity(site.places.len() + 1);
+        for place in site.places {
+            let action = match place.action {
+                site::Action::Registry => {
+                    Action::InProcess(Arc::clone(registry.ok_or(BindError::NoRegistry)?))
+                }
+                site::Action::Proxy(proxy) => {
+                    Action::Proxy(Box::new(Servers::new(*proxy, &place.path)?))
+                }
+                site::Action::NotFound => Action::NotFound,
+            };
+            places.push(Place {
+                rules: Rules::of(place.rules, passwords),
+                action,
+            });
+        }
+        places.push(Place {
+            rules: Rules::of(site.elsewhere, passwords),
+            action: Action::NotFound,
+        });
+        let name = site.names.first().map_or_else(String::new, |name| {
+            match name {
+                // nginx calls a site by what is left of its star.
+                ServerName::Leading(end) => format!("*{end}"),
+                name => name.to_string(),
+            }
+        });
+        Ok(Self {
+            name,
+            rewrites: site.rewrites,
+            paths: Some(paths),
+            places,
+        })
+    }
+}
