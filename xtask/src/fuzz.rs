@@ -14,10 +14,11 @@ use crate::workspace::Workspace;
 use crate::{install, native, process, say};
 
 /// Every target, by the name of what it parses.
-const TARGETS: [&str; 19] = [
+const TARGETS: [&str; 20] = [
     "basic_auth",
     "certificate",
     "certificate_request",
+    "config_yml",
     "content_range",
     "host_name",
     "htpasswd",

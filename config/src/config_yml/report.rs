@@ -10,8 +10,8 @@ use super::value::Mistake;
 use crate::diagnostic::Diagnostic;
 use crate::finding::{Finding, Verdict};
 
-/// A value that is shown has no more characters than this.
-const SHOWN: usize = 60;
+/// A key or value that is shown has no more characters than this.
+const SHOWN: usize = 100;
 
 /// What stops the reading: a mistake in the file, or in a variable over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl<'a> Report<'a> {
     ) -> Problem {
         match source {
             Source::File(range) => {
-                let message = format!("`{path}`: {what}");
+                let message = format!("`{}`: {what}", shown(path));
                 let diagnostic = self
                     .diagnostic(range.clone(), message)
                     .with_hint(hint.map(str::to_owned));
@@ -147,13 +147,16 @@ impl<'a> Report<'a> {
 fn subject(path: &str, value: &Value, verdict: &Verdict) -> String {
     let may_show = !schema::is_secret(path) && !matches!(verdict, Verdict::Unknown(_));
     match value.as_text().filter(|_| may_show) {
-        Some(text) => {
-            let mut shown: String = text.chars().take(SHOWN).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            format!("{path}: {}", shown.escape_debug())
-        }
-        None => path.to_owned(),
+        Some(text) => format!("{}: {}", shown(path), shown(&text)),
+        None => shown(path),
     }
+}
+
+/// Text as it may be printed: not too long, and in one line.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown.escape_debug().to_string()
 }
