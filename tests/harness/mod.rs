@@ -330,7 +330,7 @@ impl Lines {
     }
 
     /// The next line; `None` at the end of the stream.
-    fn next(&mut self) -> Option<String> {
+    pub fn next(&mut self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
