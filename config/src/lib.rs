@@ -10,6 +10,7 @@ mod finding;
 mod header;
 mod links;
 mod load;
+mod nginx_conf;
 mod pattern;
 mod settings;
 pub mod site;
@@ -23,7 +24,8 @@ pub use diagnostic::{Diagnostic, Location};
 pub use finding::{Adopted, Finding, Verdict};
 pub use header::{HeaderField, HeaderFieldError, HeaderFieldName};
 pub use links::{Links, PathPrefix, PublicUrl};
-pub use load::{LoadError, load, load_config_yml, load_registry, parse_config_yml};
+pub use load::{LoadError, load, load_config_yml, load_nginx, load_registry, parse_config_yml};
+pub use nginx_conf::{DiskFiles, NginxFiles, parse_nginx};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
     AccessLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward, Health,

@@ -7,6 +7,7 @@ use tidegate_failure::Explain;
 use crate::config_yml::{self, Document, Mistake, Problem};
 use crate::diagnostic::Diagnostic;
 use crate::finding::Adopted;
+use crate::nginx_conf::{DiskFiles, parse_nginx};
 use crate::settings::{Backend, Registry, Settings};
 use crate::tidegate_toml;
 
@@ -124,6 +125,17 @@ pub fn load_config_yml(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Adopted, LoadError> {
     parse_config_yml(path, &read(path)?, environment)
+}
+
+/// Reads the main file of nginx at `path`, with all that it includes. With a
+/// `registry`, that one answers where requests are passed to a registry.
+///
+/// What it refuses to do is a finding: whoever serves decides whether to stop.
+///
+/// # Errors
+/// A file cannot be read, or something in one would not be taken by nginx.
+pub fn load_nginx(path: &Path, registry: Option<Registry>) -> Result<Adopted, LoadError> {
+    Ok(parse_nginx(path, read(path)?, &DiskFiles, registry)?)
 }
 
 /// As [`load_config_yml`], of a file with this `text`.

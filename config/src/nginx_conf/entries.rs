@@ -1,0 +1,186 @@
+//! Directives that add to what a block says, and the words in them.
+
+use std::sync::Arc;
+
+use super::Reading;
+use super::scope::Scope;
+use super::tree::Directive;
+use super::value;
+use super::variables::{Unusable, constant, settled};
+use crate::diagnostic::Diagnostic;
+use crate::header::HeaderFieldName;
+use crate::site::{AddedHeader, AddressRule, Template, Translation};
+
+impl Reading {
+    pub(super) fn set(
+        &mut self,
+        directive: &Directive,
+        scope: &mut Scope,
+    ) -> Result<(), Box<Diagnostic>> {
+        let name = directive
+            .word(0)
+            .and_then(|name| name.strip_prefix('$'))
+            .filter(|name| !name.is_empty());
+        let Some(name) = name else {
+            return Err(directive.mistake_in(0, "`set` gives a variable its value: `$name`"));
+        };
+        if let Some(value) = self.template(directive, 1, &scope.set)? {
+            let made = constant(name, value);
+            scope.set.retain(|known| known.name != name);
+            scope.set.push(made);
+        }
+        Ok(())
+    }
+
+    pub(super) fn added_header(
+        &mut self,
+        scope: &mut Scope,
+        directive: &Directive,
+    ) -> Result<(), Box<Diagnostic>> {
+        let always = match directive.word(2) {
+            None => false,
+            Some("always") => true,
+            Some(other) => {
+                return Err(
+                    directive.mistake_in(2, format!("only `always` may stand here, not `{other}`"))
+                );
+            }
+        };
+        let name = HeaderFieldName::new(directive.word(0).unwrap_or_default());
+        match (name, self.template(directive, 1, &scope.set)?) {
+            (Ok(name), Some(value)) => scope.headers.push(AddedHeader {
+                name,
+                value,
+                always,
+            }),
+            (Err(error), _) => self.verdicts.refused(directive, error.to_string()),
+            (Ok(_), None) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn address_rule(
+        &mut self,
+        scope: &mut Scope,
+        directive: &Directive,
+    ) -> Result<(), Box<Diagnostic>> {
+        let text = directive.word(0).unwrap_or_default();
+        let allows = directive.name() == "allow";
+        let network = match text {
+            "all" => None,
+            "unix:" => {
+                self.verdicts
+                    .harmless(directive, "no Unix socket is listened to");
+                return Ok(());
+            }
+            text => Some(value::network(text).ok_or_else(|| {
+                directive.mistake_in(
+                    0,
+                    format!("`{text}` is no address and no network: write it as `10.0.0.0/8`"),
+                )
+            })?),
+        };
+        scope.addresses.push(AddressRule { network, allows });
+        Ok(())
+    }
+
+    pub(super) fn proxy_header(
+        &mut self,
+        scope: &mut Scope,
+        directive: &Directive,
+    ) -> Result<(), Box<Diagnostic>> {
+        let name = directive.word(0).unwrap_or_default();
+        let is_of_connection = [
+            "connection",
+            "upgrade",
+            "keep-alive",
+            "te",
+            "transfer-encoding",
+        ];
+        if is_of_connection
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+        {
+            self.verdicts.harmless(
+                directive,
+                "this server sees to the connection to the upstream",
+            );
+            return Ok(());
+        }
+        match (
+            HeaderFieldName::new(name),
+            self.template(directive, 1, &scope.set)?,
+        ) {
+            (Ok(name), Some(value)) => {
+                scope.proxy_headers.retain(|(known, _)| *known != name);
+                scope.proxy_headers.push((name, value));
+                self.verdicts.honoured(directive);
+            }
+            (Err(error), _) => self.verdicts.refused(directive, error.to_string()),
+            (Ok(_), None) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn access_log(&mut self, scope: &mut Scope, directive: &Directive) {
+        scope.is_unlogged = directive.word(0) == Some("off");
+        let by = if scope.is_unlogged {
+            "requests are logged in one place, unless none of them is"
+        } else {
+            "the log of requests goes to standard output, in one format"
+        };
+        self.verdicts.replaced(directive, by);
+    }
+
+    pub(super) fn trusted_proxy(&mut self, directive: &Directive) {
+        match directive.word(0).and_then(value::network) {
+            Some(network) => {
+                if !self.trusted.contains(&network) {
+                    self.trusted.push(network);
+                }
+                self.verdicts.honoured(directive);
+            }
+            None => self
+                .verdicts
+                .refused(directive, "only addresses and networks are trusted"),
+        }
+    }
+
+    /// A word with variables. `None`, if it is refused: that is noted then.
+    pub(super) fn template(
+        &mut self,
+        directive: &Directive,
+        index: usize,
+        set: &[Arc<Translation>],
+    ) -> Result<Option<Template>, Box<Diagnostic>> {
+        let text = directive.word(index).unwrap_or_default();
+        match self.variables.template(text, set) {
+            Ok(template) => Ok(Some(template)),
+            Err(Unusable::Mistake(why)) => Err(directive.mistake_in(index, why)),
+            Err(Unusable::Refused(why)) => {
+                self.verdicts.refused(directive, why);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A word in which no variable may stand but those of `set`.
+    pub(super) fn plain(
+        &mut self,
+        directive: &Directive,
+        index: usize,
+        set: &[Arc<Translation>],
+    ) -> Result<Option<String>, Box<Diagnostic>> {
+        let Some(template) = self.template(directive, index, set)? else {
+            return Ok(None);
+        };
+        let text = settled(&template);
+        if text.is_none() {
+            self.verdicts.refused(
+                directive,
+                "it has to be known before requests come: no variables here",
+            );
+        }
+        Ok(text)
+    }
+}
