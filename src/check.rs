@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use tidegate_auth::Verifier;
+use tidegate_config::site::{Access, Action};
 use tidegate_config::{Adopted, Backend, Registry, Settings, Upstream};
 use tidegate_failure::Failure;
-use tidegate_proxy::{BoundListener, PreparedFront};
+use tidegate_proxy::{BoundListener, PreparedFront, VirtualServers};
 
 use crate::inputs::{self, Inputs};
 use crate::{logging, renewal, serve};
@@ -34,7 +35,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .with_hint("take it out of the configuration, or serve without it: --lenient"));
     }
     let log = logging::start(&settings.log)?;
-    if let Some(auth) = &settings.auth {
+    if !settings.sites.is_empty() {
+        VirtualServers::new(settings.sites.clone(), None)?;
+    } else if let Some(auth) = &settings.auth {
         Verifier::open(auth)?;
     }
     PreparedFront::new(serve::front_settings(&settings))?;
@@ -71,7 +74,9 @@ fn report(settings: &Settings) -> String {
             }
         );
     }
+    report_sites(&mut text, settings);
     let _ = match &settings.auth {
+        _ if !settings.sites.is_empty() => Ok(()),
         Some(auth) => writeln!(
             text,
             "passwords    {}, realm \"{}\"",
@@ -106,7 +111,7 @@ fn report(settings: &Settings) -> String {
             Upstream::Http { host, port } => writeln!(text, "forward      http://{host}:{port}"),
             Upstream::Unix(path) => writeln!(text, "forward      unix:{}", path.display()),
         },
-        Backend::Places => writeln!(text, "forward      as [[site]] says"),
+        Backend::Places => Ok(()),
     };
     if let Backend::Registry(registry) = &settings.backend {
         report_collection(&mut text, registry);
@@ -122,6 +127,69 @@ fn report(settings: &Settings) -> String {
         );
     }
     text
+}
+
+/// What each place of each site leads to, and who may come in.
+fn report_sites(text: &mut String, settings: &Settings) {
+    for site in &settings.sites {
+        let names: Vec<String> = site.names.iter().map(ToString::to_string).collect();
+        let at = site.attachments.iter().map(|at| {
+            let address = settings.listeners[at.listener].address;
+            let else_as_well = if at.is_default {
+                " (and for other names)"
+            } else {
+                ""
+            };
+            format!("{address}{else_as_well}")
+        });
+        let at: Vec<String> = at.collect();
+        let names = if names.is_empty() {
+            "without a name".to_owned()
+        } else {
+            names.join(", ")
+        };
+        let _ = writeln!(text, "site         {names} at {}", at.join(", "));
+        for place in &site.places {
+            let to = match &place.action {
+                Action::Registry => "the registry".to_owned(),
+                Action::Proxy(proxy) => {
+                    let servers = proxy.servers.iter().map(|server| server.to.to_string());
+                    servers.collect::<Vec<_>>().join(", ")
+                }
+                Action::NotFound => "nothing".to_owned(),
+            };
+            let _ = writeln!(
+                text,
+                "             {} to {to}{}",
+                place.path,
+                asks(&place.rules.access)
+            );
+        }
+    }
+}
+
+/// Whose passwords are asked for.
+fn asks(access: &Access) -> String {
+    let auth = |access: &Access| {
+        let auth = access.auth.as_ref()?;
+        Some(format!(
+            "{}, realm \"{}\"",
+            auth.htpasswd.display(),
+            auth.realm
+        ))
+    };
+    let of_others = access.methods.as_ref().and_then(|methods| {
+        let asked = auth(&methods.access)?;
+        Some(format!(
+            " ({asked}, except for {})",
+            methods.except.join(", ")
+        ))
+    });
+    let asked = auth(access).map_or_else(
+        || " without a password".to_owned(),
+        |asked| format!(" ({asked})"),
+    );
+    asked + &of_others.unwrap_or_default()
 }
 
 /// What is removed, and when, and when everything is read again.
