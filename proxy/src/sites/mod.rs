@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tidegate_auth::{HtpasswdError, Verifier};
-use tidegate_config::site::{self, Rewrite, ServerName};
+use tidegate_config::site::{self, Rewrite};
 use tidegate_config::{Listener, Protocol};
 
 pub(crate) use self::choice::{Chosen, here, over_tls};
@@ -197,15 +197,9 @@ impl Site {
             rules: Rules::of(site.elsewhere, passwords),
             action: Action::NotFound,
         });
-        let name = site.names.first().map_or_else(String::new, |name| {
-            match name {
-                // nginx calls a site by what is left of its star.
-                ServerName::Leading(end) => format!("*{end}"),
-                name => name.to_string(),
-            }
-        });
+        let name = site.names.first().map(ToString::to_string);
         Ok(Self {
-            name,
+            name: name.unwrap_or_default(),
             rewrites: site.rewrites,
             paths: Some(paths),
             places,

@@ -256,3 +256,52 @@ pub(crate) fn redirect(status: u16, to: &str, here: &str, path: &str) -> Refusal
     mark_api(path, &mut parts.headers);
     Refusal::Written(Box::new(parts.into()), Bytes::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(to: &str) -> Result<String, Refusal> {
+        match redirect(308, to, "https://r.example.org:5043", "/v2/") {
+            Refusal::Written(header, _) => {
+                assert_eq!(header.status, 308);
+                assert_eq!(header.headers[API_VERSION], "registry/2.0");
+                Ok(header.headers[LOCATION].to_str().unwrap().to_owned())
+            }
+            other => Err(other),
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_a_path_stays_here() {
+        assert_eq!(
+            location("/x?n=1").unwrap(),
+            "https://r.example.org:5043/x?n=1"
+        );
+        assert_eq!(location("http://a/").unwrap(), "http://a/");
+    }
+
+    #[test]
+    fn a_redirect_cannot_carry_another_field() {
+        for to in ["/x\r\nSet-Cookie: a", "https://a/\nb"] {
+            assert!(matches!(location(to), Err(Refusal::Answer(_))), "{to:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_without_a_text_is_in_the_registrys_words_if_it_is_an_error() {
+        let is_answer = |status, text| matches!(written(status, text, "/"), Refusal::Answer(_));
+        assert!(is_answer(404, None));
+        assert!(is_answer(503, None));
+        assert!(is_answer(2000, None));
+        assert!(!is_answer(404, Some("")));
+        for (status, length) in [(200, Some("0")), (204, None)] {
+            let Refusal::Written(header, body) = written(status, None, "/") else {
+                panic!("{status} is no error");
+            };
+            let found = header.headers.get(CONTENT_LENGTH);
+            assert_eq!(found.map(|length| length.to_str().unwrap()), length);
+            assert!(body.is_empty());
+        }
+    }
+}
