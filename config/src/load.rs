@@ -135,7 +135,7 @@ pub fn load_config_yml(
 /// # Errors
 /// A file cannot be read, or something in one would not be taken by nginx.
 pub fn load_nginx(path: &Path, registry: Option<Registry>) -> Result<Adopted, LoadError> {
-    Ok(parse_nginx(path, read(path)?, &DiskFiles, registry)?)
+    Ok(parse_nginx(path, &read(path)?, &DiskFiles, registry)?)
 }
 
 /// As [`load_config_yml`], of a file with this `text`.

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 use crate::{install, native, process, say};
 
 /// Every target, by the name of what it parses.
-const TARGETS: [&str; 20] = [
+const TARGETS: [&str; 21] = [
     "basic_auth",
     "certificate",
     "certificate_request",
@@ -25,6 +25,7 @@ const TARGETS: [&str; 20] = [
     "htpasswd_edit",
     "manifest",
     "names",
+    "nginx_conf",
     "pem",
     "query",
     "range",

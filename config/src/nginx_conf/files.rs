@@ -123,9 +123,9 @@ impl<'a> Reader<'a> {
     pub(super) fn read(
         &mut self,
         main: &Path,
-        text: String,
+        text: &str,
     ) -> Result<Vec<Directive>, Box<Diagnostic>> {
-        self.directives(source(main, text), 0)
+        self.directives(Rc::new(Source::new(main, text)), 0)
     }
 
     fn directives(
@@ -194,21 +194,10 @@ impl<'a> Reader<'a> {
                 .read(&path)
                 .map_err(|error| failed(&path, &error.kind()))?;
             let text = String::from_utf8(bytes).map_err(|_| failed(&path, &"it is not UTF-8"))?;
-            included.extend(self.directives(source(&path, text), depth + 1)?);
+            included.extend(self.directives(Rc::new(Source::new(&path, &text)), depth + 1)?);
         }
         Ok(included)
     }
-}
-
-fn source(path: &Path, text: String) -> Rc<Source> {
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(without_mark) => without_mark.to_owned(),
-        None => text,
-    };
-    Rc::new(Source {
-        path: path.to_owned(),
-        text,
-    })
 }
 
 #[cfg(test)]
@@ -240,9 +229,7 @@ mod tests {
         let main = directory.path().join("nginx.conf");
         fs_err::write(&main, "include nginx.conf;\n").unwrap();
         let mut reader = Reader::new(&DiskFiles, &main);
-        let mistake = reader
-            .read(&main, "include nginx.conf;".to_owned())
-            .unwrap_err();
+        let mistake = reader.read(&main, "include nginx.conf;").unwrap_err();
         assert_eq!(mistake.message(), "files include one another too deep");
     }
 }

@@ -1,9 +1,9 @@
 //! The words of an nginx.conf, by the rules of nginx's own reader.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Location};
 
 /// A file that was read, with its name as it was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,9 +12,34 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     /// Its text, without a byte order mark.
     pub(super) text: String,
+    /// Where its lines begin, but the first.
+    lines: Vec<usize>,
 }
 
 impl Source {
+    /// A file of this name and text.
+    pub(super) fn new(path: &Path, text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
+        }
+    }
+
+    /// Where a byte of it stands. Asked of every directive, so it does not count
+    /// from the beginning.
+    pub(super) fn location(&self, at: usize) -> Location {
+        let before = self.lines.partition_point(|begin| *begin <= at);
+        let begin = before.checked_sub(1).map_or(0, |line| self.lines[line]);
+        let on_line = self.text.get(begin..at).unwrap_or_default();
+        Location {
+            file: self.path.clone(),
+            line: before + 1,
+            column: on_line.chars().count() + 1,
+        }
+    }
+
     /// A mistake at some bytes of it.
     pub(super) fn mistake(
         &self,
@@ -195,10 +220,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Result<String, String> {
-        let source = Source {
-            path: "nginx.conf".into(),
-            text: text.to_owned(),
-        };
+        let source = Source::new(Path::new("nginx.conf"), text);
         let mut lexer = Lexer::new(&source);
         let mut shown = Vec::new();
         loop {
@@ -235,6 +257,14 @@ mod tests {
             shown("a \"b\"c;").unwrap_err(),
             "unexpected \"c\" right after quotes"
         );
+    }
+
+    #[test]
+    fn a_place_is_the_one_that_a_mistake_shows() {
+        let source = Source::new(Path::new("nginx.conf"), "\u{feff}a;\n\n  ä b;\n");
+        for at in [0, 2, 3, 4, 6, 8, 9, source.text.len()] {
+            assert_eq!(&source.location(at), source.mistake(at..at, "").location());
+        }
     }
 
     proptest! {

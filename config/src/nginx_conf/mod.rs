@@ -39,7 +39,9 @@ use self::verdicts::Verdicts;
 use crate::diagnostic::Diagnostic;
 use crate::finding::{Adopted, Verdict};
 use crate::settings::Server as Process;
-use crate::settings::{AccessLog, Backend, Edge, Log, LogFormat, Registry, Settings};
+use crate::settings::{
+    AccessLog, Backend, Edge, Listener, Log, LogFormat, Protocol, Registry, Settings,
+};
 use crate::site::{Proxy, UpstreamServer};
 
 /// Reads `text` as the main file of nginx at `path`; what it includes is read
@@ -56,13 +58,13 @@ use crate::site::{Proxy, UpstreamServer};
 /// A mistake that nginx would not take either, or nothing that could be served.
 pub fn parse_nginx(
     path: &Path,
-    text: String,
+    text: &str,
     files: &dyn NginxFiles,
     registry: Option<Registry>,
 ) -> Result<Adopted, Box<Diagnostic>> {
-    let root = files::Reader::new(files, path).read(path, text.clone())?;
+    let root = files::Reader::new(files, path).read(path, text)?;
     check::check(&root)?;
-    let nothing = |why: &str| Box::new(Diagnostic::new(path, &text, 0..0, why.to_owned()));
+    let nothing = |why: &str| Box::new(Diagnostic::new(path, text, 0..0, why.to_owned()));
     let mut blocks = root.iter().filter(|directive| directive.name() == "http");
     let Some(http) = blocks.next() else {
         let mistake = nothing("there is no `http` in this file, so nothing is served");
@@ -108,6 +110,11 @@ pub fn parse_nginx(
     };
     if attached.listeners.is_empty() {
         return Err(http.mistake("nothing in it listens to an address"));
+    }
+    let is_tls = |listener: &Listener| listener.protocol == Protocol::Https;
+    if attached.certificates.is_empty() && attached.listeners.iter().any(is_tls) {
+        let mistake = http.mistake("it speaks TLS, but no certificate in it can be used");
+        return Err(tree::hinted(mistake, "name a file with `ssl_certificate`"));
     }
     let settings = Settings {
         log: Log {

@@ -72,11 +72,10 @@ impl Reading {
             listens.iter_mut().for_each(|listen| listen.tls |= on);
         }
         let certificates = self.certificates(outer, http, block)?;
-        let rejects = last(block, "ssl_reject_handshake").is_some();
-        if certificates.is_empty()
-            && !rejects
-            && let Some(listen) = listens.iter().find(|listen| listen.tls)
-        {
+        let names_one = ["ssl_certificate", "ssl_reject_handshake"]
+            .iter()
+            .any(|name| last(block, name).or_else(|| last(http, name)).is_some());
+        if !names_one && let Some(listen) = listens.iter().find(|listen| listen.tls) {
             let place = listen
                 .index
                 .and_then(|index| block.get(index))

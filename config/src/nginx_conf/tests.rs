@@ -23,12 +23,7 @@ impl NginxFiles for NoFiles {
 }
 
 fn read(text: &str) -> Result<Adopted, Box<Diagnostic>> {
-    parse_nginx(
-        Path::new("/etc/nginx/nginx.conf"),
-        text.to_owned(),
-        &NoFiles,
-        None,
-    )
+    parse_nginx(Path::new("/etc/nginx/nginx.conf"), text, &NoFiles, None)
 }
 
 /// The places of the one server of which this is the inside.
@@ -276,6 +271,19 @@ fn what_is_passed_may_be_named_by_a_constant() {
 }
 
 #[test]
+fn constants_that_double_are_not_written_out() {
+    let mut text = "set $a0 \"\";".to_owned();
+    for n in 0..60 {
+        text.push_str(&format!("set $a{} $a{n}$a{n};", n + 1));
+    }
+    let found = places(
+        "",
+        &format!("{text} location / {{ proxy_pass http://$a60; }}"),
+    );
+    assert_eq!(found[0].action, Action::NotFound);
+}
+
+#[test]
 fn a_location_in_another_is_one_beside_it() {
     let found = places(
         "",
@@ -300,6 +308,24 @@ fn the_first_server_of_an_address_is_its_default() {
         })
         .collect();
     assert_eq!(defaults, [vec![false], vec![true, true], vec![false]]);
+}
+
+#[test]
+fn tls_needs_a_certificate_that_can_be_read() {
+    for certificate in [
+        "ssl_certificate data:x; ssl_certificate_key data:y;",
+        "ssl_reject_handshake on;",
+    ] {
+        let text = format!(
+            "events {{}} http {{ server {{ listen 443 ssl; {certificate} return 404; }} }}"
+        );
+        assert!(
+            read(&text)
+                .unwrap_err()
+                .message()
+                .contains("no certificate in it")
+        );
+    }
 }
 
 proptest! {

@@ -72,7 +72,7 @@ impl Directive {
 
     /// Where it stands.
     pub(super) fn location(&self) -> Location {
-        self.mistake("").location().clone()
+        self.source.location(self.name.span.start)
     }
 
     /// Its words, shortened.
@@ -243,11 +243,11 @@ impl Parser<'_> {
         let name = words.remove(0);
         // The words of a directive that has no `;` run on into the next line.
         if block.is_none()
+            && table::count_is_wrong(&name.text, words.len())
             && let Some(begun) = words.iter().find(|word| {
                 let between = &self.source.text[name.span.end..word.span.start];
                 between.contains('\n') && table::is_known(&word.text) && table::is_known(&name.text)
             })
-            && table::count_is_wrong(&name.text, words.len())
         {
             let before = words.iter().take_while(|word| word.span != begun.span);
             let before: Vec<Word> = before.cloned().collect();

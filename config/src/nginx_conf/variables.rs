@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::tree::Directive;
 use super::verdicts::Verdicts;
 use crate::diagnostic::Diagnostic;
-use crate::site::{NotationError, PerlExpression, Template, Translation, Variable};
+use crate::site::{NotationError, PerlExpression, Piece, Template, Translation, Variable};
 
 /// Variables that nginx has and that mean nothing here.
 const OTHERS: &[&str] = &[
@@ -226,22 +226,31 @@ pub(super) fn constant(name: &str, value: Template) -> Arc<Translation> {
     })
 }
 
+/// How many parts a text may have that is put together from those of `set`.
+const MAX_PARTS: usize = 1000;
+
 /// The text of a template that holds no variables but those of `set`.
 pub(super) fn settled(template: &Template) -> Option<String> {
-    use crate::site::Piece;
     let mut text = String::new();
+    let mut parts_left = MAX_PARTS;
+    settle(template, &mut text, &mut parts_left)?;
+    Some(text)
+}
+
+fn settle(template: &Template, text: &mut String, parts_left: &mut usize) -> Option<()> {
     for piece in &template.0 {
+        *parts_left = parts_left.checked_sub(1)?;
         match piece {
             Piece::Text(part) => text.push_str(part),
             Piece::Variable(Variable::Translated(translation))
                 if translation.source == Template::default() =>
             {
-                text.push_str(&settled(&translation.default)?);
+                settle(&translation.default, text, parts_left)?;
             }
             Piece::Variable(_) => return None,
         }
     }
-    Some(text)
+    Some(())
 }
 
 /// The names of the groups of an expression.
