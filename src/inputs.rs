@@ -9,37 +9,78 @@ use tidegate_failure::Failure;
 /// The file that is read if none is named.
 const OURS: &str = "tidegate.toml";
 
+/// The name under which the registry is known that no file describes.
+const DEFAULTS: &str = "(docker-registry's defaults)";
+
+/// What docker-registry does without a file of its own.
+const DEFAULT_REGISTRY: &str =
+    "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /var/lib/registry\n";
+
 /// The configuration to read.
 #[derive(Debug, Args)]
 pub(crate) struct Inputs {
     /// The configuration [default: tidegate.toml]
-    #[arg(short, long, value_name = "FILE", conflicts_with = "registry_config")]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["nginx_conf", "registry_config"])]
     config: Option<PathBuf>,
 
+    /// The nginx.conf that stands in front of a registry, in place of a
+    /// tidegate.toml; requests go where it sends them
+    #[arg(long, value_name = "FILE")]
+    nginx_conf: Option<PathBuf>,
+
     /// The config.yml of docker-registry, which variables named REGISTRY_*
-    /// overrule, in place of a tidegate.toml
+    /// overrule, in place of a tidegate.toml. With --nginx-conf, the registry that
+    /// it describes answers here, in place of the one that nginx forwards to
     #[arg(long, value_name = "FILE")]
     registry_config: Option<PathBuf>,
+
+    /// With --nginx-conf alone: a registry with docker-registry's defaults and
+    /// the variables named REGISTRY_* answers here, in place of the one that nginx
+    /// forwards to
+    #[arg(long, requires = "nginx_conf", conflicts_with = "registry_config")]
+    replace_upstream: bool,
 }
 
 impl Inputs {
     /// Reads what is named, and says of each line of another program's file what
     /// becomes of it.
     pub(crate) fn read(&self) -> Result<Adopted, Failure> {
-        match &self.registry_config {
-            Some(path) => registry_config(path),
-            None => Ok(ours(self.file())?),
-        }
+        let registry = match &self.registry_config {
+            Some(path) => Some(registry_config(path)?),
+            None if self.replace_upstream => Some(tidegate_config::parse_config_yml(
+                Path::new(DEFAULTS),
+                DEFAULT_REGISTRY,
+                environment(),
+            )?),
+            None => None,
+        };
+        let Some(nginx) = &self.nginx_conf else {
+            return match registry {
+                Some(registry) => Ok(registry),
+                None => Ok(ours(self.file())?),
+            };
+        };
+        let adopted = match registry {
+            Some(registry) => tidegate_config::load_nginx_with_registry(nginx, registry),
+            None => tidegate_config::load_nginx(nginx, None),
+        };
+        adopted.map_err(|error| match error {
+            LoadError::Read(_) => Failure::from(error)
+                .with_hint("name the file that nginx is started with, as /etc/nginx/nginx.conf"),
+            other => other.into(),
+        })
     }
 
-    /// Whether they are docker-registry's.
+    /// Whether they are docker-registry's alone, who makes a password file that is
+    /// missing.
     pub(crate) fn are_of_a_registry(&self) -> bool {
-        self.registry_config.is_some()
+        self.registry_config.is_some() && self.nginx_conf.is_none()
     }
 
-    /// The file that is read.
+    /// The file that is read first.
     pub(crate) fn file(&self) -> &Path {
-        let named = self.registry_config.as_deref().or(self.config.as_deref());
+        let named = [&self.nginx_conf, &self.registry_config, &self.config];
+        let named = named.into_iter().find_map(Option::as_deref);
         named.unwrap_or(Path::new(OURS))
     }
 }
@@ -61,14 +102,18 @@ pub(crate) fn registry_config(path: &Path) -> Result<Adopted, Failure> {
     {
         return Ok(ours(path)?);
     }
-    // A variable that is not Unicode cannot be one of ours.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    tidegate_config::load_config_yml(path, environment).map_err(|error| match error {
+    tidegate_config::load_config_yml(path, environment()).map_err(|error| match error {
         LoadError::Read(_) => Failure::from(error)
             .with_hint("name the config.yml that docker-registry was started with"),
         other => other.into(),
     })
+}
+
+/// The variables of the environment.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    // One that is not Unicode cannot be one of ours.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The settings to serve by. Says what is not served as it stands.

@@ -48,11 +48,11 @@ enum Command {
     /// Make what is missing for a registry, then serve it: CA, certificate,
     /// first user, storage, configuration
     Up(up::Arguments),
-    /// Serve as tidegate.toml says, or the configuration of docker-registry
+    /// Serve as tidegate.toml says, or the configuration of nginx and docker-registry
     Serve(serve::Arguments),
     /// Say what would be served, and what is wrong
     Check(check::Arguments),
-    /// Write the configuration of docker-registry as a tidegate.toml
+    /// Write the configuration of nginx and docker-registry as a tidegate.toml
     Import(import::Arguments),
     /// Say whether the server of a configuration answers; for health checks of
     /// containers

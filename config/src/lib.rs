@@ -4,6 +4,7 @@
 //! runtime, no network, no TLS. Each format has a module of its own that ends
 //! in [`Settings`]; whoever runs a service receives only its own section.
 
+mod behind_nginx;
 mod config_yml;
 mod diagnostic;
 mod finding;
@@ -19,6 +20,7 @@ mod tidegate_toml;
 mod upstream;
 mod webhook;
 
+pub use behind_nginx::load_nginx_with_registry;
 pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};
 pub use finding::{Adopted, Finding, Verdict};
