@@ -72,6 +72,20 @@ async fn variables_overrule_the_file_and_tls_and_passwords_are_its_own() {
     let answer = server.get("/v2/").await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(answer.headers()["www-authenticate"], "Basic realm=\"Ours\"");
+    let version = &answer.headers()["docker-distribution-api-version"];
+    assert_eq!(version, "registry/2.0");
+    // Those who look whether it lives have no password.
+    for (path, status) in [
+        ("/", 200),
+        ("/v2/_catalog", 401),
+        // Not the API, whoever decodes it.
+        ("/v2%2f..", 404),
+        ("/%2e%2e/v2/", 401),
+        ("//v2/", 401),
+        ("/foo", 401),
+    ] {
+        assert_eq!(server.get(path).await.status(), status, "{path}");
+    }
     for (password, status) in [("wrong", 401), ("correct horse", 200)] {
         let request = server.client.get(format!("{}/v2/", server.url));
         let request = request.basic_auth("alice", Some(password));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::report::Problem;
 use super::section::{Field, Section};
 use crate::settings::Auth;
+use crate::site::{Access, Action, Attachment, PathMatch, Place, Rules, Site};
 
 /// Reads `auth`, which may also be the name of a kind alone.
 ///
@@ -47,6 +48,43 @@ pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
             (None, _) => Ok(None),
         }
     })
+}
+
+/// Where passwords are asked for: everywhere but at `/`, as those who look
+/// whether the process lives rely on.
+pub(super) fn site(auth: Auth) -> Site {
+    let place = |path, access| Place {
+        path,
+        rules: Rules {
+            access,
+            ..Rules::default()
+        },
+        action: Action::Registry,
+    };
+    let asking = Access {
+        auth: Some(auth),
+        ..Access::default()
+    };
+    let everywhere = PathMatch::Prefix {
+        path: "/".to_owned(),
+        is_final: false,
+    };
+    Site {
+        attachments: vec![Attachment {
+            listener: 0,
+            is_default: true,
+        }],
+        names: Vec::new(),
+        rewrites: Vec::new(),
+        places: vec![
+            place(PathMatch::Exact("/".to_owned()), Access::default()),
+            place(everywhere, asking.clone()),
+        ],
+        elsewhere: Rules {
+            access: asking,
+            ..Rules::default()
+        },
+    }
 }
 
 fn htpasswd(htpasswd: &Section<'_>) -> Result<Auth, Problem> {

@@ -90,7 +90,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
             },
         }],
         certificates: http.certificate.into_iter().collect(),
-        sites: Vec::new(),
+        sites: auth.clone().map(access::site).into_iter().collect(),
         edge: Edge {
             refused_user_agents: None,
             trusted_proxies: near(),

@@ -10,6 +10,7 @@ use crate::settings::{
     AccessLog, Backend, CertificateFiles, Collect, Health, LogFormat, Protocol, Registry, Schema1,
     Settings,
 };
+use crate::site::Place;
 use crate::webhook::Action;
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<(Settings, Vec<Finding>), String> {
@@ -102,6 +103,9 @@ fn the_file_that_debian_installs_is_read() {
         ("basic-realm", Path::new("/etc/docker/registry"))
     );
     assert_eq!(settings.edge.refused_user_agents, None);
+    let asks = |place: &Place| place.rules.access.auth.is_some();
+    let places: Vec<_> = settings.sites[0].places.iter().map(asks).collect();
+    assert_eq!(places, [false, true]);
     let registry = registry(settings);
     assert_eq!(registry.root, Path::new("/var/lib/docker-registry"));
     assert!(registry.delete);
