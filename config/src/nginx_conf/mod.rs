@@ -42,7 +42,7 @@ use crate::settings::Server as Process;
 use crate::settings::{
     AccessLog, Backend, Edge, Listener, Log, LogFormat, Protocol, Registry, Settings,
 };
-use crate::site::{Proxy, UpstreamServer};
+use crate::site::{Proxy, Template, UpstreamServer, Variable};
 
 /// Reads `text` as the main file of nginx at `path`; what it includes is read
 /// from `files`. Relative paths in it are taken from the directory that it lies
@@ -206,10 +206,26 @@ impl Reading {
         attach::attach(servers, &mut self.verdicts)
     }
 
+    /// Whether the registry was told a scheme that another proxy named.
+    fn takes_scheme_from_anybody(&self, proxy: &Proxy) -> bool {
+        let told = proxy
+            .headers
+            .iter()
+            .find(|(name, _)| name.as_str() == "x-forwarded-proto");
+        self.trusted.is_empty() && told.is_some_and(|(_, template)| !is_own_scheme(template))
+    }
+
     fn note_replaced(&mut self, replaced: &[(Proxy, replace::Replaced)]) {
         for (proxy, how) in replaced {
             let verdict = match how {
-                replace::Replaced::Yes => Verdict::Replaced("the registry in this process".to_owned()),
+                replace::Replaced::Yes if self.takes_scheme_from_anybody(proxy) => Verdict::Replaced(
+                    "the registry in this process, which believes `X-Forwarded-Proto` of the \
+                     proxies of `set_real_ip_from` alone: name the one that ends TLS"
+                        .to_owned(),
+                ),
+                replace::Replaced::Yes => {
+                    Verdict::Replaced("the registry in this process".to_owned())
+                }
                 replace::Replaced::OtherPaths => Verdict::Refused(
                     "the registry in this process answers at the paths that clients ask for, not at others".to_owned(),
                 ),
@@ -219,6 +235,11 @@ impl Reading {
             }
         }
     }
+}
+
+/// The scheme of the connection itself.
+fn is_own_scheme(template: &Template) -> bool {
+    *template == Template::variable(Variable::Scheme)
 }
 
 /// The paths on this server that any `error_page` names.

@@ -311,6 +311,31 @@ fn the_first_server_of_an_address_is_its_default() {
 }
 
 #[test]
+fn a_scheme_that_a_proxy_names_needs_a_proxy_that_is_trusted() {
+    for (trusted, header, warns) in [
+        ("", "$http_x_forwarded_proto", true),
+        ("", "$scheme", false),
+        ("set_real_ip_from 10.0.0.1;", "https", false),
+    ] {
+        let text = format!(
+            "events {{}} http {{ {trusted} server {{ listen 80; location /v2/ {{
+             proxy_set_header X-Forwarded-Proto {header}; proxy_pass http://r; }} }} }}"
+        );
+        let registry = Some(Registry::new("/srv"));
+        let path = Path::new("/etc/nginx/nginx.conf");
+        let adopted = parse_nginx(path, &text, &NoFiles, registry).unwrap();
+        let found = &adopted.findings;
+        let pass = found
+            .iter()
+            .find(|finding| finding.subject.starts_with("proxy_pass"));
+        let Verdict::Replaced(by) = &pass.unwrap().verdict else {
+            panic!("{header}")
+        };
+        assert_eq!(by.contains("X-Forwarded-Proto"), warns, "{header}");
+    }
+}
+
+#[test]
 fn tls_needs_a_certificate_that_can_be_read() {
     for certificate in [
         "ssl_certificate data:x; ssl_certificate_key data:y;",
