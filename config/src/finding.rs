@@ -29,7 +29,7 @@ pub struct Finding {
 pub enum Verdict {
     /// It does here what it does there.
     Honoured,
-    /// Something else stands in its place; what.
+    /// Something else stands in its place; what, as it follows "by".
     Replaced(String),
     /// Nothing depends on it here; why.
     Harmless(String),

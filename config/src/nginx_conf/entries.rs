@@ -125,9 +125,9 @@ impl Reading {
     pub(super) fn access_log(&mut self, scope: &mut Scope, directive: &Directive) {
         scope.is_unlogged = directive.word(0) == Some("off");
         let by = if scope.is_unlogged {
-            "requests are logged in one place, unless none of them is"
+            "one log for all requests, unless none is logged anywhere"
         } else {
-            "the log of requests goes to standard output, in one format"
+            "a log of requests on standard output, in one format"
         };
         self.verdicts.replaced(directive, by);
     }

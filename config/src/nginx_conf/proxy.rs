@@ -95,10 +95,10 @@ impl Reading {
                 "fail_timeout" => server.fail_timeout = value::time(value).ok_or_else(wrong)?,
                 "max_conns" => self
                     .verdicts
-                    .replaced(directive, "connections to one server are not counted"),
+                    .replaced(directive, "as many connections as it takes"),
                 "resolve" | "slow_start" => self.verdicts.replaced(
                     directive,
-                    "names are looked up when a request comes, and servers take turns",
+                    "names that are looked up when a request comes, and servers that take turns",
                 ),
                 "route" | "service" | "drain" => self
                     .verdicts

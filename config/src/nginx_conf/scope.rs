@@ -232,8 +232,10 @@ impl Reading {
         let first = directive.word(0).unwrap_or_default();
         match directive.name() {
             "gzip" if flag(directive)? => {
-                self.verdicts
-                    .replaced(directive, "answers are not compressed: layers are already");
+                self.verdicts.replaced(
+                    directive,
+                    "answers as they are: layers are compressed already",
+                );
             }
             "gzip" | "http2" => {
                 flag(directive)?;
@@ -247,7 +249,7 @@ impl Reading {
             }
             "proxy_cache" if first != "off" => self.verdicts.replaced(
                 directive,
-                "nothing is cached here: every answer is asked for",
+                "a request for every answer: nothing is cached here",
             ),
             "proxy_cache" => self.verdicts.harmless(directive, "nothing is cached here"),
             "proxy_pass_request_headers" | "proxy_pass_request_body" => {
@@ -268,10 +270,8 @@ impl Reading {
                 .refused(directive, "only `X-Forwarded-For` is believed"),
             "real_ip_recursive" if flag(directive)? => self.verdicts.honoured(directive),
             "real_ip_recursive" => {
-                self.verdicts.replaced(
-                    directive,
-                    "the last address counts that is no trusted proxy",
-                );
+                self.verdicts
+                    .replaced(directive, "the last address that is no trusted proxy");
             }
             name => {
                 let guards = |known: &table::Known| matches!(known.meaning, Meaning::Guards(_));

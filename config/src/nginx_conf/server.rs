@@ -180,7 +180,7 @@ impl Reading {
         }
         if is_quic {
             self.verdicts
-                .replaced(directive, "HTTP/3 is not served; clients use HTTP/2");
+                .replaced(directive, "HTTP/2: HTTP/3 is not served");
             return Ok(None);
         }
         if is_http2 && !listen.tls {
@@ -211,8 +211,7 @@ impl Reading {
                 self.verdicts
                     .replaced(directive, "TLS 1.2 and 1.3: what is older is not offered");
             } else if !OFFERED.into_iter().all(has) {
-                self.verdicts
-                    .replaced(directive, "both TLS 1.2 and 1.3 are offered");
+                self.verdicts.replaced(directive, "both TLS 1.2 and 1.3");
             }
         }
         Ok(())
@@ -229,7 +228,7 @@ impl Reading {
                 let wrong = |error: NotationError| directive.mistake_in(index, error.to_string());
                 if text.is_empty() {
                     self.verdicts
-                        .replaced(directive, "who names no host gets the default server");
+                        .replaced(directive, "the default server for whoever names no host");
                 } else if text == "$hostname" {
                     self.verdicts.refused(
                         directive,

@@ -65,7 +65,7 @@ pub(super) const DIRECTIVES: &[Known] = &[
         LEVELS,
         1,
         MANY,
-        Replaced("a server that cannot be reached is left for the next"),
+        Replaced("the next server, where one cannot be reached"),
     ),
     known("proxy_cache", LEVELS, 1, 1, Read),
     known(
@@ -136,14 +136,14 @@ pub(super) const DIRECTIVES: &[Known] = &[
         UPSTREAM,
         0,
         0,
-        Replaced("the servers take turns"),
+        Replaced("servers that take turns"),
     ),
     known(
         "hash random",
         UPSTREAM,
         0,
         3,
-        Replaced("the servers take turns"),
+        Replaced("servers that take turns"),
     ),
     known(
         "sticky queue ntlm state",

@@ -47,7 +47,7 @@ pub(super) const DIRECTIVES: &[Known] = &[
         HTTP | SERVER,
         1,
         2,
-        Replaced("sessions are resumed as rustls does it"),
+        Replaced("sessions as rustls resumes them"),
     ),
     known(
         "ssl_buffer_size ssl_early_data",
@@ -61,7 +61,7 @@ pub(super) const DIRECTIVES: &[Known] = &[
         HTTP | SERVER,
         1,
         1,
-        Replaced("no OCSP answer is stapled; clients of a registry ask for none"),
+        Replaced("no stapled answer: clients of a registry ask for none"),
     ),
     known(
         "ssl_trusted_certificate",
@@ -104,7 +104,7 @@ pub(super) const DIRECTIVES: &[Known] = &[
         1,
         1,
         Replaced(
-            "a client with an unknown name gets the first certificate, and then the answer of the default server",
+            "the first certificate for a client with an unknown name, and then the answer of the default server",
         ),
     ),
 ];
