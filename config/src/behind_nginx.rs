@@ -39,24 +39,35 @@ pub fn load_nginx_with_registry(path: &Path, registry: Adopted) -> Result<Adopte
                 Verdict::Harmless("requests come to the listeners of nginx.conf".to_owned());
         }
     }
-    if let Some(auth) = &behind.auth {
-        let differ = ask_for_passwords(&mut front.settings, auth);
-        if differ {
-            findings.push(Finding {
-                location: None,
-                subject: "auth.htpasswd".to_owned(),
-                verdict: Verdict::Refused(
-                    "nginx asks for the passwords of another file: one of the two has to go"
-                        .to_owned(),
-                ),
-            });
-        }
+    let differ = behind
+        .auth
+        .as_ref()
+        .is_some_and(|auth| ask_for_passwords(&mut front.settings, auth));
+    if differ {
+        let why = "nginx asks for the passwords of another file: one of the two has to go";
+        refuse(&mut findings, "auth.htpasswd.path", why);
     }
     front.settings.debug = behind.debug;
     front.settings.log.level = behind.log.level;
     front.settings.log.format = behind.log.format;
     front.findings.extend(findings);
     Ok(front)
+}
+
+/// Has a key refused, wherever it stands.
+fn refuse(findings: &mut Vec<Finding>, key: &str, why: &str) {
+    let verdict = Verdict::Refused(why.to_owned());
+    match findings
+        .iter_mut()
+        .find(|finding| finding.subject.starts_with(key))
+    {
+        Some(finding) => finding.verdict = verdict,
+        None => findings.push(Finding {
+            location: None,
+            subject: key.to_owned(),
+            verdict,
+        }),
+    }
 }
 
 /// Has the registry's passwords asked for where nginx asks for none. Returns
@@ -80,4 +91,67 @@ fn ask_for_passwords(settings: &mut Settings, auth: &Auth) -> bool {
         }
     }
     differ
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::parse_config_yml;
+
+    /// The settings and findings of a place that asks as nginx's lines say, before
+    /// a registry that asks for the passwords of `/etc/users`.
+    fn joined(lines: &str) -> Adopted {
+        let directory = tempfile::tempdir().unwrap();
+        let nginx = directory.path().join("nginx.conf");
+        let text = format!(
+            "events {{}}\nhttp {{ server {{ listen 80; location / {{ {lines} \
+             proxy_pass http://127.0.0.1:5000; }} }} }}\n"
+        );
+        fs_err::write(&nginx, text).unwrap();
+        let text = "version: 0.1\nstorage: filesystem\nhttp:\n  addr: 127.0.0.1:5000\n\
+                    auth:\n  htpasswd:\n    realm: Theirs\n    path: /etc/users\n";
+        let registry = parse_config_yml(Path::new("config.yml"), text, []).unwrap();
+        load_nginx_with_registry(&nginx, registry).unwrap()
+    }
+
+    fn refused(adopted: &Adopted) -> Vec<String> {
+        let refused = adopted.findings.iter();
+        let refused = refused.filter(|finding| matches!(finding.verdict, Verdict::Refused(_)));
+        refused
+            .map(|finding| format!("{}", finding.location.as_ref().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn where_nginx_asks_nobody_the_registry_does() {
+        let adopted = joined("allow 10.0.0.0/8; deny all; satisfy any;");
+        let access = &adopted.settings.sites[0].places[0].rules.access;
+        assert_eq!(access.auth.as_ref().unwrap().realm, "Theirs");
+        assert!(!access.either);
+        assert_eq!(access.addresses.len(), 2);
+        assert_eq!(refused(&adopted), [""; 0]);
+    }
+
+    #[test]
+    fn the_same_passwords_are_asked_for_once() {
+        let adopted = joined("auth_basic Ours; auth_basic_user_file /etc/users;");
+        let access = &adopted.settings.sites[0].places[0].rules.access;
+        assert_eq!(access.auth.as_ref().unwrap().realm, "Ours");
+        assert_eq!(refused(&adopted), [""; 0]);
+    }
+
+    #[test]
+    fn other_passwords_are_refused_at_their_line() {
+        let adopted = joined("auth_basic Ours; auth_basic_user_file /etc/others;");
+        assert_eq!(refused(&adopted), ["config.yml:8:5"]);
+    }
+
+    #[test]
+    fn where_the_registry_listened_does_not_matter() {
+        let adopted = joined("");
+        let mut findings = adopted.findings.iter();
+        let address = findings.find(|finding| finding.subject.starts_with("http.addr"));
+        assert!(matches!(address.unwrap().verdict, Verdict::Harmless(_)));
+        assert_eq!(adopted.settings.listeners[0].address.port(), 80);
+    }
 }
