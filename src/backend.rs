@@ -1,16 +1,21 @@
 //! Joins the front to the registry in the same process: the one place that
 //! knows both.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use http_body_util::BodyExt as _;
-use tidegate_auth::Identity;
-use tidegate_proxy::{Backend, ClientAddress, RequestBody, ResponseBody};
+use tidegate_auth::{Door, Identity, Knock};
+use tidegate_proxy::{Authorization, Backend, ClientAddress, RequestBody, ResponseBody};
 use tidegate_registry::{Api, Caller};
 use tower_service::Service as _;
 
 /// The registry of this process, as a backend of the front.
 pub(crate) struct InProcess {
     pub(crate) api: Api,
+    /// Where it is found out who asks, and what they may do; without one, those
+    /// whom the front lets in may do everything.
+    pub(crate) door: Option<Door>,
     /// Whether anybody wants to know who asks.
     pub(crate) names_callers: bool,
 }
@@ -18,17 +23,40 @@ pub(crate) struct InProcess {
 #[async_trait]
 impl Backend for InProcess {
     async fn call(&self, mut request: http::Request<RequestBody>) -> http::Response<ResponseBody> {
+        let mut known = None;
+        if let Some(door) = &self.door {
+            let extensions = request.extensions();
+            let permit = door.admit(knock(extensions)).await;
+            known = permit.user().cloned();
+            request.extensions_mut().insert(permit);
+        }
         if self.names_callers {
-            let known = request.extensions_mut();
+            let extensions = request.extensions_mut();
+            let front = extensions.remove::<Identity>();
             let caller = Caller {
-                name: known.remove::<Identity>().map(Into::into),
-                address: known.remove::<ClientAddress>().map(|client| client.0),
+                name: known.clone().or(front).map(Into::into),
+                address: extensions.remove::<ClientAddress>().map(|client| client.0),
             };
-            known.insert(caller);
+            extensions.insert(caller);
         }
         // `Api` is always ready: it takes no part in tower's back-pressure, the
         // body's frames do that.
-        let Ok(response) = self.api.clone().call(request).await;
+        let Ok(mut response) = self.api.clone().call(request).await;
+        if let Some(known) = known {
+            response.extensions_mut().insert(known);
+        }
         response.map(|body| ResponseBody::new(body.map_err(Into::into)))
+    }
+}
+
+/// What the front knows of a request.
+fn knock(extensions: &http::Extensions) -> Knock<'_> {
+    Knock {
+        authorization: extensions.get().map(Authorization::as_str),
+        known: extensions.get(),
+        // The front always says; nobody comes from the unspecified address.
+        client: extensions
+            .get::<ClientAddress>()
+            .map_or(IpAddr::from([0; 4]), |client| client.0),
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tidegate_auth::Verifier;
+use tidegate_auth::policy::{Policy, SharedPolicy};
+use tidegate_auth::{Challenge, Door, Verifier};
 use tidegate_config::{Backend, Protocol, Registry, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings, VirtualServers};
@@ -94,6 +95,13 @@ async fn serve_until_signal(
     // Sites say themselves who may come in.
     let auth = settings.auth.as_ref().filter(|_| settings.sites.is_empty());
     let verifier = auth.map(Verifier::open).transpose()?.map(Arc::new);
+    // With rules, the registry's own door asks who comes, and the front lets
+    // everybody as far as there.
+    let door = settings.access.clone().map(|rules| {
+        let policy = SharedPolicy::new(Policy::new(rules));
+        let realm = auth.map_or("Registry", |auth| &auth.realm).into();
+        Door::new(verifier.clone(), policy, Challenge::Basic { realm })
+    });
     let debug = match &settings.debug {
         Some(debug) => Some(Debug::bind(debug).await?),
         None => None,
@@ -129,6 +137,7 @@ async fn serve_until_signal(
             events = opened.events;
             Some(Destination::InProcess(Arc::new(InProcess {
                 api: opened.api,
+                door,
                 names_callers: events.are_heard(),
             })))
         }
@@ -152,7 +161,8 @@ async fn serve_until_signal(
     // begin with a certificate that is over.
     let mut renewal = Renewal::new(&settings.certificates);
     renewal.look(OffsetDateTime::now_utc());
-    let front = Front::bind(front_settings(&settings), verifier, destination)?;
+    let asked_by_front = verifier.filter(|_| settings.access.is_none());
+    let front = Front::bind(front_settings(&settings), asked_by_front, destination)?;
     let public_ca = settings
         .edge
         .publish_ca

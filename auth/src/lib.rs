@@ -1,6 +1,9 @@
 //! Who is asking: htpasswd files, credentials that were verified before, and
 //! the throttling of those who guess.
 //!
+//! [`Door`] is where a registry learns who asks and what that lets them do: the
+//! [`Permit`] of a request, by a [`policy`].
+//!
 //! [`Verifier`] is what a server holds. [`htpasswd`] reads and edits the file,
 //! [`basic`] reads the `Authorization` header, [`hash`] knows the notations in
 //! which passwords are stored.
@@ -11,14 +14,21 @@
 pub mod basic;
 pub mod hash;
 pub mod htpasswd;
+pub mod policy;
 
 mod attempt;
+mod challenge;
 mod client;
+mod door;
+mod permit;
 mod pool;
 mod throttle;
 mod verified;
 mod verifier;
 
 pub use attempt::{Attempt, Identity, Outcome};
+pub use challenge::{Challenge, Realm, TokenFault};
+pub use door::{Door, Knock};
 pub use htpasswd::HtpasswdError;
+pub use permit::{Permit, Refused};
 pub use verifier::{Reloaded, Verifier};

@@ -4,6 +4,7 @@
 //! runtime, no network, no TLS. Each format has a module of its own that ends
 //! in [`Settings`]; whoever runs a service receives only its own section.
 
+pub mod access;
 mod behind_nginx;
 mod config_yml;
 mod diagnostic;

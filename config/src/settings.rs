@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::access::AccessRules;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::pattern::{Expression, Pattern};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub edge: Edge,
     /// Who may come in. `None` only where the file says so in as many words.
     pub auth: Option<Auth>,
+    /// What callers may do. `None`: those who come in may do everything.
+    pub access: Option<AccessRules>,
     /// What answers the requests that pass.
     pub backend: Backend,
     /// Where those who operate it look in. `None`: nowhere.

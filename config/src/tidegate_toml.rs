@@ -2,6 +2,7 @@
 //!
 //! [`file`] mirrors the file key by key; here it is read and checked.
 
+mod access;
 mod collect;
 mod file;
 mod observe;
@@ -184,6 +185,21 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         }
     };
 
+    let access = file.access.map(|section| {
+        let span = section.span();
+        if !matches!(backend, Backend::Registry(_)) {
+            return Err(wrong(
+                span,
+                "[access] without [registry]: it is about the repositories of a registry in this \
+                 process",
+                "remove [access]; the registry behind decides",
+            ));
+        }
+        let access = section.into_inner().into_settings();
+        access.map_err(|mistake| wrong(mistake.span, &mistake.message, mistake.hint))
+    });
+    let access = access.transpose()?;
+
     let leads_to_registry = |site: &Site| {
         let mut actions = site.places.iter().map(|place| &place.action);
         actions.any(|action| *action == Action::Registry)
@@ -212,6 +228,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         sites,
         edge: file.edge.into(),
         auth,
+        access,
         backend,
         debug: file.debug.map(Into::into),
     })

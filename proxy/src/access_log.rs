@@ -54,7 +54,7 @@ impl<'a> Entry<'a> {
         let answered = written.filter(|written| !written.status.is_informational());
         Self {
             client: context.client,
-            user: context.identity.as_ref().map(|identity| identity.name()),
+            user: context.identity.get().map(|identity| identity.name()),
             at: OffsetDateTime::now_utc(),
             method: request.method.as_str(),
             target: request.raw_path(),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::combinators::UnsyncBoxBody;
 use tidegate_config::Forward;
 
@@ -35,8 +37,10 @@ pub enum Destination {
 /// client reached the front, also through trusted proxies. `Authorization`,
 /// `X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Expect` and the hop-by-hop
 /// fields have been dealt with and are gone. The extensions hold the
-/// [`ClientAddress`] and, if passwords are checked, the
-/// [`tidegate_auth::Identity`].
+/// [`ClientAddress`], the [`tidegate_auth::Identity`] if the front knows whom the
+/// request comes from, and the [`Authorization`] if there is any. A backend that
+/// finds out itself puts the identity into the extensions of its response, for
+/// the access log.
 ///
 /// `Expect: 100-continue` is answered when the request's body is first polled.
 /// A body that is dropped unread costs the client nothing but its connection.
@@ -50,3 +54,25 @@ pub trait Backend: Send + Sync + 'static {
 /// extensions: the socket's peer, or what trusted proxies said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+/// What a request shows of who sent it, found among its extensions.
+#[derive(Clone)]
+pub struct Authorization(HeaderValue);
+
+impl Authorization {
+    /// The header's value. Of a request that has two headers, or one that is no
+    /// text, it is empty: nothing that could be right.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = values.next()?;
+        Some(Self(match values.next() {
+            None => value.clone(),
+            Some(_) => HeaderValue::from_static(""),
+        }))
+    }
+}

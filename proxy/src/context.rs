@@ -1,6 +1,7 @@
 //! What is known of one request while it is being served.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use tidegate_auth::Identity;
@@ -24,8 +25,8 @@ pub(crate) struct RequestContext {
     pub(crate) body_sent: u64,
     /// Which servers of an upstream were asked.
     pub(crate) attempt: Attempt,
-    /// Who asks, if passwords are checked and this one was right.
-    pub(crate) identity: Option<Identity>,
+    /// Who asks, once somebody has found out: the front or the backend.
+    pub(crate) identity: OnceLock<Identity>,
     /// What another registry answered.
     pub(crate) upstream_status: Option<u16>,
     /// How often connecting to another registry has failed.
@@ -43,7 +44,7 @@ impl RequestContext {
             body_limit: None,
             body_sent: 0,
             attempt: Attempt::default(),
-            identity: None,
+            identity: OnceLock::new(),
             upstream_status: None,
             failed_connects: 0,
             _in_flight: in_flight,

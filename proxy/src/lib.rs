@@ -39,7 +39,7 @@ mod tls;
 /// matters to an operator is reported by this crate in its own words.
 pub const LOG_DIRECTIVES: &str = "pingora_core=off,pingora_proxy=off";
 
-pub use backend::{Backend, BoxError, ClientAddress, Destination, ResponseBody};
+pub use backend::{Authorization, Backend, BoxError, ClientAddress, Destination, ResponseBody};
 pub use bind_error::BindError;
 pub use certificates::{CertificateError, CertificateStore, Reloaded};
 pub use edge::BadExpression;

@@ -97,6 +97,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
             publish_ca: false,
         },
         auth,
+        access: None,
         backend: Backend::Registry(registry),
         debug: http.debug,
     })

@@ -137,6 +137,7 @@ pub fn parse_nginx(
             publish_ca: false,
         },
         auth: None,
+        access: None,
         backend,
         debug: None,
     };

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::access::AccessSection;
 use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
 use super::observe::{self, DebugSection, HealthSection, WebhookSection};
 use super::site::{MapSection, SiteSection};
@@ -33,6 +34,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) edge: EdgeSection,
     pub(super) auth: Option<Spanned<AuthSection>>,
+    pub(super) access: Option<Spanned<AccessSection>>,
     pub(super) registry: Option<RegistrySection>,
     pub(super) forward: Option<Spanned<ForwardSection>>,
     pub(super) debug: Option<DebugSection>,

@@ -75,6 +75,7 @@ fn what_is_not_said_has_its_default() {
                 max_failures: 10,
                 failure_window: Duration::from_secs(60),
             }),
+            access: None,
             backend: Backend::Registry(Registry {
                 root: "/srv/tidegate/registry".into(),
                 delete: true,

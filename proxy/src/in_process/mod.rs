@@ -18,12 +18,13 @@ use http_body_util::BodyExt;
 use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
+use tidegate_auth::Identity;
 use tracing::error;
 
 use self::framing::Framing;
 use self::upload::{Step, Upload};
 use crate::answer::{Answer, mark_api};
-use crate::backend::{Backend, ClientAddress, ResponseBody};
+use crate::backend::{Authorization, Backend, ClientAddress, ResponseBody};
 use crate::context::RequestContext;
 use crate::edge::{FORWARDING_HEADERS, Origin};
 use crate::request_body::RequestBody;
@@ -75,7 +76,13 @@ pub(crate) async fn serve(
         }
     };
     match called {
-        Ok(response) => answer(session, &mut upload, response, dress).await,
+        Ok(mut response) => {
+            if let Some(identity) = response.extensions_mut().remove::<Identity>() {
+                // What the front found out itself counts.
+                let _ = context.identity.set(identity);
+            }
+            answer(session, &mut upload, response, dress).await
+        }
         Err(_panic) => {
             // The panic hook has printed what and where.
             let request = session.req_header();
@@ -107,8 +114,11 @@ fn request(
     *request.headers_mut() = headers;
     let extensions = request.extensions_mut();
     extensions.insert(ClientAddress(origin.client));
-    if let Some(identity) = &context.identity {
+    if let Some(identity) = context.identity.get() {
         extensions.insert(identity.clone());
+    }
+    if let Some(authorization) = Authorization::of(&header.headers) {
+        extensions.insert(authorization);
     }
     request
 }

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use pingora::proxy::Session;
+use std::sync::OnceLock;
 
 use super::facts::Facts;
 use super::path::normalize;
@@ -124,7 +125,7 @@ impl Sites {
             .access
             .admit(&request.method, &request.headers, client)
             .await;
-        context.identity = admitted?;
+        context.identity = admitted?.map(OnceLock::from).unwrap_or_default();
         Ok(())
     }
 }

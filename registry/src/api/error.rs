@@ -40,6 +40,8 @@ pub(super) enum Code {
     /// `UNAVAILABLE` as well: there is no room for what was sent.
     StorageFull,
     TagInvalid,
+    TooManyRequests,
+    Unauthorized,
     Unavailable,
     Unknown,
     Unsupported,
@@ -119,6 +121,8 @@ impl Code {
                 "the registry's disk is full, and what was sent is not stored",
             ),
             Self::TagInvalid => ("TAG_INVALID", S::BAD_REQUEST, "the tag is invalid"),
+            Self::TooManyRequests => ("TOOMANYREQUESTS", S::TOO_MANY_REQUESTS, "too many requests"),
+            Self::Unauthorized => ("UNAUTHORIZED", S::UNAUTHORIZED, "authentication required"),
             Self::Unavailable => (
                 "UNAVAILABLE",
                 S::SERVICE_UNAVAILABLE,

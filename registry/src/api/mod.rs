@@ -45,6 +45,8 @@ use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIO
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use tidegate_auth::Permit;
+use tidegate_config::access::Action;
 use uuid::Uuid;
 
 use self::access::Policy;
@@ -60,6 +62,7 @@ use self::route::{Refusal, Route, route_below};
 use crate::events::Events;
 use crate::metrics::{Handler, InFlight, Metrics, Received, UploadMetrics};
 use crate::observers::Observers;
+use crate::oci::RepoName;
 use crate::schema1::SigningKey;
 use crate::store::Store;
 
@@ -75,7 +78,9 @@ type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 /// host as the client used them, since they are where `Location` leads. A URI
 /// without them is taken to be plain HTTP on the `Host` of the request.
 ///
-/// Whoever knows who sends a request puts a [`Caller`] into its extensions.
+/// Whoever knows who sends a request puts a [`Caller`] into its extensions, and
+/// whoever knows what that lets them do, a [`Permit`]. Without one, everything is
+/// allowed.
 ///
 /// Clones share everything and are cheap. The service is always ready.
 #[derive(Clone)]
@@ -108,6 +113,8 @@ struct Call {
     /// Whether nothing may be changed.
     read_only: bool,
     caller: Caller,
+    /// What the sender may do; everything, if nobody has said.
+    permit: Option<Permit>,
     /// What the request is called in events, once there is one.
     id: OnceLock<Uuid>,
     shared: Arc<Shared>,
@@ -118,6 +125,18 @@ impl Call {
     /// what it is told then has to stay.
     fn is_relied_on(&self) -> bool {
         self.method == Method::HEAD && !self.read_only
+    }
+
+    /// Whether the sender may pull from a repository.
+    fn may_pull(&self, repo: &RepoName) -> bool {
+        let permit = self.permit.as_ref();
+        permit.is_none_or(|permit| permit.judge(Action::Pull, Some(repo.as_str())).is_ok())
+    }
+
+    /// Whether the sender may pull from all of them.
+    fn may_pull_everything(&self) -> bool {
+        let permit = self.permit.as_ref();
+        permit.is_none_or(|permit| permit.holds_everywhere(Action::Pull))
     }
 
     /// Who is told of what happens.
@@ -198,6 +217,7 @@ impl Api {
             method: parts.method,
             headers: parts.headers,
             caller: parts.extensions.remove().unwrap_or_default(),
+            permit: parts.extensions.remove(),
             id: OnceLock::new(),
             shared: Arc::clone(&self.shared),
         };
@@ -223,6 +243,9 @@ impl Api {
         route: Route,
         body: RequestBody,
     ) -> Result<Response, ApiError> {
+        if let Some(permit) = &call.permit {
+            access::check_permit(permit, &call.origin, &route)?;
+        }
         access::check_health(&self.shared.observers.health, &route)?;
         access::check(self.shared.policy, &route)?;
         let store = &*self.shared.store;

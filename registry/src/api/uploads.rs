@@ -119,6 +119,14 @@ async fn mounted(store: &dyn Store, call: &Call, repo: &RepoName) -> Option<Dige
         Some(from) => Some(from.parse().ok()?),
         None => None,
     };
+    // What the sender may not pull is not there for it.
+    let may_mount = match &from {
+        Some(from) => call.may_pull(from),
+        None => call.may_pull_everything(),
+    };
+    if !may_mount {
+        return None;
+    }
     match store.mount_blob(from.as_ref(), repo, &digest).await {
         Ok(()) => {
             call.mounted_blob(store, repo, from.as_ref(), &digest).await;
