@@ -16,6 +16,7 @@ mod docker;
 mod docker_registry;
 mod image;
 mod kinds;
+mod migrating;
 mod recipe;
 mod room;
 mod schema1;
