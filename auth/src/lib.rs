@@ -15,6 +15,7 @@ pub mod basic;
 pub mod hash;
 pub mod htpasswd;
 pub mod policy;
+pub mod token;
 
 mod attempt;
 mod challenge;

@@ -18,6 +18,7 @@ mod settings;
 pub mod site;
 mod stamp;
 mod tidegate_toml;
+pub mod token;
 mod upstream;
 mod webhook;
 
