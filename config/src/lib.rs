@@ -21,6 +21,7 @@ mod tidegate_toml;
 pub mod token;
 mod upstream;
 mod webhook;
+mod yaml;
 
 pub use behind_nginx::load_nginx_with_registry;
 pub use config_yml::Mistake;

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::Document;
 use super::report::{Problem, Report};
+use super::schema::SCHEMA;
 use super::section::Section;
 use super::{access, http, storage, watching};
 use crate::finding::{Finding, Verdict};
@@ -17,7 +18,7 @@ impl Document<'_> {
     /// # Errors
     /// What of them says nothing that can be meant.
     pub(crate) fn settings(&self) -> Result<(Settings, Vec<Finding>), Problem> {
-        let report = Report::new(self.path, self.text);
+        let report = Report::new(self.path, self.text, &SCHEMA);
         let settings = Section::read_root(&self.root, &report, settings)?;
         for overruled in &self.overruled {
             let verdict = Verdict::Replaced(overruled.variable.clone());
@@ -35,7 +36,7 @@ impl Document<'_> {
     /// # Errors
     /// As for [`Self::settings`], and what of the registry cannot be honoured.
     pub(crate) fn registry(&self) -> Result<Registry, Problem> {
-        let report = Report::new(self.path, self.text);
+        let report = Report::new(self.path, self.text, &SCHEMA);
         let registry = Section::read_root(&self.root, &report, |root| {
             version(root)?;
             storage::read(root)

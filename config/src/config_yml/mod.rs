@@ -11,23 +11,20 @@ mod access;
 mod document;
 mod http;
 mod overlay;
-mod report;
 mod schema;
-mod section;
 mod storage;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod value;
 mod watching;
 
 use std::path::Path;
 
-pub(crate) use self::report::Problem;
-use self::tree::{Source, Tree, Value};
-pub use self::value::Mistake;
 use crate::diagnostic::Diagnostic;
 use crate::finding::Verdict;
+pub(crate) use crate::yaml::report::Problem;
+use crate::yaml::tree::{Source, Tree, Value};
+pub use crate::yaml::value::Mistake;
+use crate::yaml::{report, section, tree, value};
 
 /// A `config.yml`, with what overrules it.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use super::tree::{self, Entry, Source, Tree, Value};
 use super::value::Mistake;
 use super::{Document, Overruled, schema};
 use crate::finding::Verdict;
+use crate::yaml::schema::join;
 
 const PREFIX: &str = "REGISTRY_";
 
@@ -112,7 +113,7 @@ fn put(place: &mut Tree, path: &str, steps: &[&str], value: Tree) -> Put {
         entries.len() - 1
     });
     let entry = &mut entries[at];
-    let path = schema::join(path, &entry.key);
+    let path = join(path, &entry.key);
     if !further.is_empty() {
         return put(&mut entry.tree, &path, further, value);
     }

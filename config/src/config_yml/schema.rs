@@ -1,5 +1,7 @@
 //! The keys of a `config.yml`, of versions 2 and 3 of distribution.
 
+use crate::yaml::schema::{Schema, first, is_below, most_alike};
+
 /// All of them by their paths; what is below a list's items follows the list.
 /// What is below keys of [`FREE`] has names of its user's choice, but for those
 /// that stand here.
@@ -169,8 +171,11 @@ const SECRET: [&str; 14] = [
     "apikey",
 ];
 
-/// How alike two keys have to be for one to be a slip of the other.
-const ALIKE: f64 = 0.6;
+/// What the shared reader of YAML has to know of this file.
+pub(super) const SCHEMA: Schema = Schema {
+    keys: &KEYS,
+    secret: &SECRET,
+};
 
 /// Whether some key begins with this one.
 pub(super) fn is_top(key: &str) -> bool {
@@ -186,73 +191,6 @@ pub(super) fn nearest_top(key: &str) -> Option<&'static str> {
 /// Whether what is below this path is a map, whose keys have no case.
 pub(super) fn is_free(path: &str) -> bool {
     FREE.iter().any(|free| is_below(path, free))
-}
-
-/// Whether the value of a key is not to be shown.
-pub(super) fn is_secret(path: &str) -> bool {
-    path.split('.').any(|step| {
-        SECRET
-            .iter()
-            .any(|secret| step.eq_ignore_ascii_case(secret))
-    })
-}
-
-/// The key that was most likely meant by an unknown one below `section`: one of
-/// the same name elsewhere, as if the indentation were wrong, or one beside it
-/// whose name is much like its own.
-pub(super) fn nearest(section: &str, key: &str) -> Option<String> {
-    let below = |known: &&&str| section.is_empty() || is_below(known, section);
-    let depth = if section.is_empty() {
-        0
-    } else {
-        section.len() + 1
-    };
-    let siblings = KEYS
-        .iter()
-        .filter(below)
-        .filter_map(|known| known.get(depth..));
-    if let Some(sibling) = most_alike(key, siblings.map(first)) {
-        return Some(join(section, sibling));
-    }
-    let same = |known: &&&str| last(known).eq_ignore_ascii_case(key);
-    let elsewhere = KEYS.iter().find(same).map(|known| (*known).to_owned());
-    elsewhere.or_else(|| {
-        let alike = most_alike(key, KEYS.iter().map(|known| last(known)))?;
-        KEYS.iter()
-            .find(|known| last(known) == alike)
-            .map(|known| (*known).to_owned())
-    })
-}
-
-/// The path of a key below another.
-pub(super) fn join(section: &str, key: &str) -> String {
-    if section.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{section}.{key}")
-    }
-}
-
-fn is_below(path: &str, section: &str) -> bool {
-    path.strip_prefix(section)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-fn first(path: &str) -> &str {
-    path.split('.').next().unwrap_or(path)
-}
-
-fn last(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
-}
-
-fn most_alike<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let key = key.to_ascii_lowercase();
-    known
-        .map(|known| (strsim::normalized_damerau_levenshtein(&key, known), known))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -278,7 +216,11 @@ mod tests {
             ("", "rotdirectory", Some("storage.filesystem.rootdirectory")),
             ("", "zzz", None),
         ] {
-            assert_eq!(nearest(section, key).as_deref(), meant, "{section} {key}");
+            assert_eq!(
+                SCHEMA.nearest(section, key).as_deref(),
+                meant,
+                "{section} {key}"
+            );
         }
     }
 
@@ -290,8 +232,8 @@ mod tests {
             "proxy.password",
             "redis.Password",
         ] {
-            assert!(is_secret(key), "{key}");
+            assert!(SCHEMA.is_secret(key), "{key}");
         }
-        assert!(!is_secret("http.addr"));
+        assert!(!SCHEMA.is_secret("http.addr"));
     }
 }

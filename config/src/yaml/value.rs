@@ -15,7 +15,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(
+    pub(crate) fn new(
         key: &str,
         problem: &str,
         variable: Option<&str>,
@@ -31,7 +31,7 @@ impl Mistake {
 
     /// What is wrong with a variable of the environment. Its value is not
     /// shown: it may be a secret.
-    pub(super) fn of_variable(variable: &str, problem: &str) -> Self {
+    pub(crate) fn of_variable(variable: &str, problem: &str) -> Self {
         Self::new("", problem, Some(variable), None)
     }
 
@@ -61,7 +61,7 @@ impl Display for Mistake {
 impl std::error::Error for Mistake {}
 
 /// A time as Go's `time.ParseDuration` reads it: `168h`, `1h30m`, `1.5s`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     const UNITS: [(&str, f64); 7] = [
         ("ns", 1e-9),
         ("us", 1e-6),
@@ -98,7 +98,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

@@ -8,14 +8,14 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
 /// A value, and who says it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tree {
-    pub(super) source: Source,
-    pub(super) value: Value,
+pub(crate) struct Tree {
+    pub(crate) source: Source,
+    pub(crate) value: Value,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Nothing,
     Truth(bool),
     /// A number as it is written, or nearly so.
@@ -28,16 +28,16 @@ pub(super) enum Value {
 
 /// A key with its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(crate) struct Entry {
+    pub(crate) key: String,
     /// Where the key stands.
-    pub(super) source: Source,
-    pub(super) tree: Tree,
+    pub(crate) source: Source,
+    pub(crate) tree: Tree,
 }
 
 /// Who says something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The file, by bytes.
     File(Range<usize>),
     /// A variable of the environment, by its name.
@@ -48,7 +48,7 @@ pub(super) enum Source {
 ///
 /// # Errors
 /// Where and why it is not YAML.
-pub(super) fn read(text: &str) -> Result<Tree, (usize, String)> {
+pub(crate) fn read(text: &str) -> Result<Tree, (usize, String)> {
     let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     if text.lines().all(is_blank) {
         return Ok(Tree::nothing(Source::File(0..0)));
@@ -73,7 +73,7 @@ pub(super) fn read(text: &str) -> Result<Tree, (usize, String)> {
 }
 
 impl Tree {
-    pub(super) fn nothing(source: Source) -> Self {
+    pub(crate) fn nothing(source: Source) -> Self {
         Self {
             source,
             value: Value::Nothing,
@@ -81,7 +81,7 @@ impl Tree {
     }
 
     /// Has everything in it come from a variable.
-    pub(super) fn said_by(mut self, variable: &str) -> Self {
+    pub(crate) fn said_by(mut self, variable: &str) -> Self {
         self.set_source(&Source::Variable(variable.to_owned()));
         self
     }
@@ -101,7 +101,7 @@ impl Tree {
     }
 
     /// The entries of a mapping; none of what is no mapping.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Mapping(entries) => entries,
             _ => &[],
@@ -110,7 +110,7 @@ impl Tree {
 
     /// The value of a key.
     #[cfg(test)]
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let entry = self.entries().iter().find(|entry| entry.key == key)?;
         Some(&entry.tree)
     }
@@ -118,7 +118,7 @@ impl Tree {
 
 impl Value {
     /// What it is called in a message.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Truth(_) => "a truth value",
@@ -130,7 +130,7 @@ impl Value {
     }
 
     /// A single value as text.
-    pub(super) fn as_text(&self) -> Option<String> {
+    pub(crate) fn as_text(&self) -> Option<String> {
         match self {
             Self::Truth(truth) => Some(truth.to_string()),
             Self::Number(text) | Self::Text(text) => Some(text.clone()),

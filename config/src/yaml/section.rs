@@ -11,7 +11,7 @@ use crate::finding::Verdict;
 
 /// A mapping of the file, or the place where one would be.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     path: String,
     source: Option<&'a Source>,
     entries: &'a [Entry],
@@ -21,7 +21,7 @@ pub(super) struct Section<'a> {
 
 /// A key of a [`Section`] with its value, or the place where one would be.
 #[derive(Debug, Clone)]
-pub(super) struct Field<'a> {
+pub(crate) struct Field<'a> {
     path: String,
     entry: Option<&'a Entry>,
     report: &'a Report<'a>,
@@ -30,7 +30,7 @@ pub(super) struct Field<'a> {
 impl<'a> Section<'a> {
     /// Reads the whole file, and says of the keys that were not asked for that
     /// they are unknown.
-    pub(super) fn read_root<T>(
+    pub(crate) fn read_root<T>(
         root: &'a Tree,
         report: &'a Report<'a>,
         read: impl FnOnce(&Self) -> Result<T, Problem>,
@@ -59,7 +59,7 @@ impl<'a> Section<'a> {
         for entry in self.entries {
             if !asked.contains(&entry.key) {
                 let path = schema::join(&self.path, &entry.key);
-                let nearest = schema::nearest(&self.path, &entry.key);
+                let nearest = self.report.schema().nearest(&self.path, &entry.key);
                 self.report.record(&path, entry, &Verdict::Unknown(nearest));
             }
         }
@@ -67,7 +67,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads the mapping below a key; an empty one if there is none.
-    pub(super) fn section<T>(
+    pub(crate) fn section<T>(
         &self,
         key: &str,
         read: impl FnOnce(&Section<'a>) -> Result<T, Problem>,
@@ -89,7 +89,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads each mapping of the list below a key.
-    pub(super) fn sections<T>(
+    pub(crate) fn sections<T>(
         &self,
         key: &str,
         mut read: impl FnMut(&Section<'a>) -> Result<T, Problem>,
@@ -120,7 +120,7 @@ impl<'a> Section<'a> {
     }
 
     /// A key, of which the caller says what becomes of it.
-    pub(super) fn field(&self, key: &str) -> Field<'a> {
+    pub(crate) fn field(&self, key: &str) -> Field<'a> {
         self.asked.borrow_mut().push(key.to_owned());
         Field {
             path: schema::join(&self.path, key),
@@ -130,36 +130,36 @@ impl<'a> Section<'a> {
     }
 
     /// A key that does here what it does there.
-    pub(super) fn honoured(&self, key: &str) -> Field<'a> {
+    pub(crate) fn honoured(&self, key: &str) -> Field<'a> {
         let field = self.field(key);
         field.record(&Verdict::Honoured);
         field
     }
 
     /// A key on which nothing depends here, and why.
-    pub(super) fn harmless(&self, key: &str, why: &str) {
+    pub(crate) fn harmless(&self, key: &str, why: &str) {
         self.field(key).harmless(why);
     }
 
     /// A key that cannot be honoured, and why.
-    pub(super) fn refused(&self, key: &str, why: &str) {
+    pub(crate) fn refused(&self, key: &str, why: &str) {
         self.field(key).refused(why);
     }
 
     /// The keys that are there.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
         self.entries.iter().map(|entry| entry.key.as_str())
     }
 
     /// Whether there is something below a key.
-    pub(super) fn says(&self, key: &str) -> bool {
+    pub(crate) fn says(&self, key: &str) -> bool {
         self.entries
             .iter()
             .any(|entry| entry.key == key && entry.tree.value != Value::Nothing)
     }
 
     /// Something is wrong with the section as a whole.
-    pub(super) fn problem(&self, what: &str, hint: &str) -> Problem {
+    pub(crate) fn problem(&self, what: &str, hint: &str) -> Problem {
         match self.source {
             Some(source) => self.report.problem(&self.path, source, what, Some(hint)),
             None => self.report.missing(&self.path, what, hint),
@@ -169,25 +169,25 @@ impl<'a> Section<'a> {
 
 impl<'a> Field<'a> {
     /// Says what becomes of it, if it is there.
-    pub(super) fn record(&self, verdict: &Verdict) {
+    pub(crate) fn record(&self, verdict: &Verdict) {
         if let Some(entry) = self.entry {
             self.report.record(&self.path, entry, verdict);
         }
     }
 
-    pub(super) fn honoured(&self) {
+    pub(crate) fn honoured(&self) {
         self.record(&Verdict::Honoured);
     }
 
-    pub(super) fn harmless(&self, why: &str) {
+    pub(crate) fn harmless(&self, why: &str) {
         self.record(&Verdict::Harmless(why.to_owned()));
     }
 
-    pub(super) fn replaced(&self, by: &str) {
+    pub(crate) fn replaced(&self, by: &str) {
         self.record(&Verdict::Replaced(by.to_owned()));
     }
 
-    pub(super) fn refused(&self, why: &str) {
+    pub(crate) fn refused(&self, why: &str) {
         self.record(&Verdict::Refused(why.to_owned()));
     }
 
@@ -198,7 +198,7 @@ impl<'a> Field<'a> {
     }
 
     /// Text; a number or a truth value as it is written. An empty text is none.
-    pub(super) fn text(&self) -> Result<Option<String>, Problem> {
+    pub(crate) fn text(&self) -> Result<Option<String>, Problem> {
         let Some(value) = self.value() else {
             return Ok(None);
         };
@@ -209,7 +209,7 @@ impl<'a> Field<'a> {
     }
 
     /// A truth value, also by the words that YAML 1.1 has for it.
-    pub(super) fn truth(&self) -> Result<Option<bool>, Problem> {
+    pub(crate) fn truth(&self) -> Result<Option<bool>, Problem> {
         match self.value() {
             None => Ok(None),
             Some(Value::Truth(truth)) => Ok(Some(*truth)),
@@ -226,12 +226,12 @@ impl<'a> Field<'a> {
     }
 
     /// Whether it is `true`.
-    pub(super) fn is_true(&self) -> Result<bool, Problem> {
+    pub(crate) fn is_true(&self) -> Result<bool, Problem> {
         Ok(self.truth()? == Some(true))
     }
 
     /// A time as Go writes it: `168h`, `1h30m`.
-    pub(super) fn duration(&self) -> Result<Option<Duration>, Problem> {
+    pub(crate) fn duration(&self) -> Result<Option<Duration>, Problem> {
         let Some(text) = self.text()? else {
             return Ok(None);
         };
@@ -246,7 +246,7 @@ impl<'a> Field<'a> {
     }
 
     /// A number that is not negative.
-    pub(super) fn number(&self) -> Result<Option<u64>, Problem> {
+    pub(crate) fn number(&self) -> Result<Option<u64>, Problem> {
         let Some(value) = self.value() else {
             return Ok(None);
         };
@@ -257,7 +257,7 @@ impl<'a> Field<'a> {
     }
 
     /// A list of texts; a text alone is a list of one.
-    pub(super) fn texts(&self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn texts(&self) -> Result<Vec<String>, Problem> {
         let Some(value) = self.value() else {
             return Ok(Vec::new());
         };
@@ -273,7 +273,7 @@ impl<'a> Field<'a> {
     }
 
     /// The keys of a mapping with a list of texts, or a text, each.
-    pub(super) fn named_texts(&self) -> Result<Vec<(String, Vec<String>)>, Problem> {
+    pub(crate) fn named_texts(&self) -> Result<Vec<(String, Vec<String>)>, Problem> {
         let Some(value) = self.value() else {
             return Ok(Vec::new());
         };
@@ -292,7 +292,7 @@ impl<'a> Field<'a> {
     }
 
     /// Something is wrong with it.
-    pub(super) fn problem(&self, what: &str, hint: &str) -> Problem {
+    pub(crate) fn problem(&self, what: &str, hint: &str) -> Problem {
         self.wrong(what, Some(hint))
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
-use super::schema;
+use super::schema::{self, Schema};
 use super::tree::{Entry, Source, Tree, Value};
 use super::value::Mistake;
 use crate::diagnostic::Diagnostic;
@@ -24,28 +24,30 @@ pub(crate) enum Problem {
 
 /// The findings about a file and the variables over it, as they come.
 #[derive(Debug)]
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     file: &'a Path,
     text: &'a str,
+    schema: &'static Schema,
     findings: RefCell<Vec<(Source, Finding)>>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+    pub(crate) fn new(file: &'a Path, text: &'a str, schema: &'static Schema) -> Self {
         Self {
             file,
             text,
+            schema,
             findings: RefCell::default(),
         }
     }
 
     /// Says of a key, and of all that is below it, what becomes of it.
-    pub(super) fn record(&self, path: &str, entry: &Entry, verdict: &Verdict) {
+    pub(crate) fn record(&self, path: &str, entry: &Entry, verdict: &Verdict) {
         self.record_tree(path, &entry.source, &entry.tree, verdict);
     }
 
     /// Says of a value, and of all that is below it, what becomes of it.
-    pub(super) fn record_tree(&self, path: &str, key: &Source, tree: &Tree, verdict: &Verdict) {
+    pub(crate) fn record_tree(&self, path: &str, key: &Source, tree: &Tree, verdict: &Verdict) {
         match &tree.value {
             Value::Mapping(entries) if !entries.is_empty() => {
                 for entry in entries {
@@ -57,12 +59,12 @@ impl<'a> Report<'a> {
                     self.record_tree(path, &item.source, item, verdict);
                 }
             }
-            value => self.add(key, subject(path, value, verdict), verdict.clone()),
+            value => self.add(key, self.subject(path, value, verdict), verdict.clone()),
         }
     }
 
     /// Says what becomes of a variable that is about no key.
-    pub(super) fn record_variable(&self, name: &str, verdict: Verdict) {
+    pub(crate) fn record_variable(&self, name: &str, verdict: Verdict) {
         self.add(&Source::Variable(name.to_owned()), name.to_owned(), verdict);
     }
 
@@ -88,7 +90,7 @@ impl<'a> Report<'a> {
     }
 
     /// Something is wrong with a value.
-    pub(super) fn problem(
+    pub(crate) fn problem(
         &self,
         path: &str,
         source: &Source,
@@ -101,7 +103,7 @@ impl<'a> Report<'a> {
                 let diagnostic = self
                     .diagnostic(range.clone(), message)
                     .with_hint(hint.map(str::to_owned));
-                Problem::File(Box::new(if schema::is_secret(path) {
+                Problem::File(Box::new(if self.schema.is_secret(path) {
                     diagnostic.without_line()
                 } else {
                     diagnostic
@@ -112,12 +114,17 @@ impl<'a> Report<'a> {
     }
 
     /// Something is wrong that stands nowhere.
-    pub(super) fn missing(&self, path: &str, what: &str, hint: &str) -> Problem {
+    pub(crate) fn missing(&self, path: &str, what: &str, hint: &str) -> Problem {
         Problem::Key(Mistake::new(path, what, None, Some(hint)))
     }
 
+    /// The format that is read.
+    pub(crate) fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
     /// The first thing that cannot be honoured, as a mistake.
-    pub(super) fn first_refusal(&self) -> Option<Problem> {
+    pub(crate) fn first_refusal(&self) -> Option<Problem> {
         let findings = self.findings.borrow();
         findings.iter().find_map(|(source, finding)| {
             let Verdict::Refused(why) = &finding.verdict else {
@@ -129,7 +136,7 @@ impl<'a> Report<'a> {
     }
 
     /// All findings, in the order of the file, and then those about variables.
-    pub(super) fn into_findings(self) -> Vec<Finding> {
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
         let mut findings = self.findings.into_inner();
         findings.sort_by_key(|(source, _)| match source {
             Source::File(range) => range.start,
@@ -138,17 +145,17 @@ impl<'a> Report<'a> {
         findings.into_iter().map(|(_, finding)| finding).collect()
     }
 
+    /// A key and, unless it may be a secret or is unknown, its value.
+    fn subject(&self, path: &str, value: &Value, verdict: &Verdict) -> String {
+        let may_show = !self.schema.is_secret(path) && !matches!(verdict, Verdict::Unknown(_));
+        match value.as_text().filter(|_| may_show) {
+            Some(text) => format!("{}: {}", shown(path), shown(&text)),
+            None => shown(path),
+        }
+    }
+
     fn diagnostic(&self, range: Range<usize>, message: String) -> Diagnostic {
         Diagnostic::new(self.file, self.text, range, message)
-    }
-}
-
-/// A key and, unless it may be a secret or is unknown, its value.
-fn subject(path: &str, value: &Value, verdict: &Verdict) -> String {
-    let may_show = !schema::is_secret(path) && !matches!(verdict, Verdict::Unknown(_));
-    match value.as_text().filter(|_| may_show) {
-        Some(text) => format!("{}: {}", shown(path), shown(&text)),
-        None => shown(path),
     }
 }
 
