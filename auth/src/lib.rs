@@ -16,6 +16,7 @@ pub mod hash;
 pub mod htpasswd;
 pub mod policy;
 pub mod token;
+pub mod token_server;
 
 mod attempt;
 mod challenge;

@@ -110,6 +110,21 @@ impl Verifier {
         }
     }
 
+    /// A user who can log in.
+    #[must_use]
+    pub(crate) fn identity(&self, user: &str) -> Option<Identity> {
+        let users = self.users.load();
+        let (user, is_known) = users.find_or_decoy(user);
+        is_known.then(|| user.identity().clone())
+    }
+
+    /// How the password of a user is stored.
+    pub(crate) fn stored(&self, user: &str) -> Option<Zeroizing<String>> {
+        let users = self.users.load();
+        let (user, is_known) = users.find_or_decoy(user);
+        is_known.then(|| user.hash().as_str().to_owned().into())
+    }
+
     /// What a client shows when it asks for the password.
     #[must_use]
     pub fn realm(&self) -> &str {

@@ -1,0 +1,200 @@
+//! The token server: a password in, a token for what its owner may do out.
+//!
+//! It speaks distribution's "token authentication specification" (GET) and its
+//! OAuth 2 form (POST), as Docker, containerd, podman and skopeo do. It is HTTP
+//! without a server: whoever has one hands in an [`Ask`] and sends the
+//! [`Answer`].
+
+mod answer;
+mod house;
+mod refresh;
+mod request;
+mod signer;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, Method};
+
+pub use self::answer::Answer;
+pub use self::house::House;
+use self::refresh::Refresher;
+use self::request::{Credentials, TokenRequest};
+pub use self::signer::{Signer, SignerError};
+use crate::attempt::Identity;
+use crate::token::Scope;
+
+/// How long before now a token begins to count: clocks differ.
+const EARLIER: Duration = Duration::from_secs(10);
+
+/// A request to the token server.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// `GET`, `HEAD` or `POST`; anything else is answered 405.
+    pub method: &'a Method,
+    /// What stands behind the `?`.
+    pub query: Option<&'a str>,
+    /// `Authorization` and `Content-Type` are looked at.
+    pub headers: &'a HeaderMap,
+    /// The value of `Authorization`, if there is exactly one.
+    pub authorization: Option<&'a str>,
+    /// The body of a `POST`.
+    pub body: &'a [u8],
+    /// The address of the client itself.
+    pub client: IpAddr,
+}
+
+/// Somebody whom a token can be given to.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// `None` for those who have not logged in.
+    pub user: Option<Identity>,
+    /// What docker_auth's rules look at beside the name.
+    pub labels: BTreeMap<String, Vec<String>>,
+}
+
+impl Account {
+    /// The name that a token has as its subject; empty for strangers.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.user.as_ref().map_or("", Identity::name)
+    }
+}
+
+/// What became of a login.
+#[derive(Debug, Clone)]
+pub enum Login {
+    /// It is who they say.
+    Accepted(Account),
+    /// It is not.
+    Refused,
+    /// Nothing was checked.
+    Throttled {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+/// Gives out tokens.
+pub struct TokenServer {
+    house: House,
+    signer: Signer,
+    refresher: Refresher,
+    issuer: Arc<str>,
+    service: Arc<str>,
+    expiry: Duration,
+}
+
+impl TokenServer {
+    /// Tokens in the name of `issuer` for `service`, unless a client asks for
+    /// them for another one; each counts for `expiry`, whole seconds.
+    #[must_use]
+    pub fn new(
+        house: House,
+        signer: Signer,
+        issuer: &str,
+        service: &str,
+        expiry: Duration,
+    ) -> Self {
+        Self {
+            house,
+            refresher: Refresher::new(signer.secret()),
+            signer,
+            issuer: issuer.into(),
+            service: service.into(),
+            expiry,
+        }
+    }
+
+    /// The public half of the key, as a JSON Web Key Set (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> Answer {
+        Answer::json(&serde_json::json!({ "keys": [self.signer.jwk()] }))
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, ask: Ask<'_>) -> Answer {
+        let request = match TokenRequest::read(&ask) {
+            Ok(request) => request,
+            Err(bad) => return Answer::bad_request(&bad),
+        };
+        let service = request.service.as_deref().unwrap_or(&self.service);
+        let account = match self.log_in(&request, service, ask.client).await {
+            Login::Accepted(account) => account,
+            Login::Refused => return Answer::unauthorized(&self.issuer),
+            Login::Throttled { retry_after } => return Answer::throttled(retry_after),
+        };
+        if !request.is_for(account.name()) {
+            return Answer::bad_request(&request::BadRequest::Account);
+        }
+        let granted: Vec<Scope> = request
+            .scopes
+            .iter()
+            .map(|scope| self.house.grant(&account, ask.client, scope))
+            .collect();
+        let now = SystemTime::now();
+        let token = self
+            .signer
+            .sign(&self.claims(&account, service, &granted, now));
+        let token = match token {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::error!(%error, "a token could not be signed");
+                return Answer::internal();
+            }
+        };
+        let refresh = request.wants_refresh.then(|| {
+            let user = account.user.as_ref()?;
+            let stored = self.house.stored(user.name())?;
+            Some(self.refresher.make(user.name(), service, &stored))
+        });
+        Answer::token(&answer::Given {
+            token: &token,
+            scopes: request.says_scope.then_some(&granted),
+            expires_in: self.expiry,
+            issued_at: now,
+            refresh_token: refresh.flatten().as_deref(),
+        })
+    }
+
+    async fn log_in(&self, request: &TokenRequest, service: &str, client: IpAddr) -> Login {
+        match &request.credentials {
+            Credentials::None => match self.house.stranger() {
+                Some(account) => Login::Accepted(account),
+                None => Login::Refused,
+            },
+            Credentials::Password { user, password } => {
+                self.house.log_in(user, password, client).await
+            }
+            Credentials::Refresh(token) => {
+                let user = self
+                    .refresher
+                    .user_of(token, service, |user| self.house.stored(user));
+                user.and_then(|user| self.house.account(&user))
+                    .map_or(Login::Refused, Login::Accepted)
+            }
+        }
+    }
+
+    fn claims(
+        &self,
+        account: &Account,
+        service: &str,
+        granted: &[Scope],
+        now: SystemTime,
+    ) -> serde_json::Value {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        serde_json::json!({
+            "iss": &*self.issuer,
+            "sub": account.name(),
+            "aud": service,
+            "exp": (now + self.expiry).as_secs(),
+            "nbf": now.saturating_sub(EARLIER).as_secs(),
+            "iat": now.as_secs(),
+            "jti": uuid::Uuid::new_v4().to_string(),
+            "access": granted,
+        })
+    }
+}
