@@ -234,11 +234,12 @@ impl ProxyHttp for Service {
     ) -> pingora::Result<()> {
         context.upstream_status = Some(response.status.as_u16());
         Forwarder::finish(session.req_header().uri.path(), response)?;
-        if let Action::Proxy(servers) = &self.place(context)?.action
-            && let Some(origin) = &context.origin
+        if let (Some(origin), Some(chosen)) = (&context.origin, context.chosen)
+            && let Action::Proxy(servers) = &self.place(context)?.action
         {
             let here = here(over_tls(session), origin.authority.as_str());
-            servers.finish(response, &context.attempt, &here)?;
+            let facts = self.shared.sites.facts(session, context, chosen);
+            servers.finish(response, &context.attempt, &facts, &here)?;
         }
         self.dress(context).put_on(session, response);
         Ok(())

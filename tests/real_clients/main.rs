@@ -10,6 +10,7 @@
 mod harness;
 
 mod archive;
+mod beside_nginx;
 mod bootstrap;
 mod both_ways;
 mod docker;

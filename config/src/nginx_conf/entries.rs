@@ -9,7 +9,7 @@ use super::value;
 use super::variables::{Unusable, constant, settled};
 use crate::diagnostic::Diagnostic;
 use crate::header::HeaderFieldName;
-use crate::site::{AddedHeader, AddressRule, Template, Translation};
+use crate::site::{AddedHeader, AddressRule, LocationRule, Template, Translation};
 
 impl Reading {
     pub(super) fn set(
@@ -120,6 +120,38 @@ impl Reading {
             (Ok(_), None) => {}
         }
         Ok(())
+    }
+
+    /// A `proxy_redirect` that is not `off`. `None`, if it is refused: that is noted
+    /// then.
+    pub(super) fn location_rule(
+        &mut self,
+        scope: &Scope,
+        directive: &Directive,
+    ) -> Result<Option<LocationRule>, Box<Diagnostic>> {
+        let first = directive.word(0).unwrap_or_default();
+        if first == "default" {
+            return Ok(Some(LocationRule::Place));
+        }
+        if directive.words.len() == 1 {
+            let mistake = format!(
+                "`proxy_redirect` is `off`, `default`, or what a `Location` begins with and what \
+                 takes its place, not `{first}` alone"
+            );
+            return Err(directive.mistake_in(0, mistake));
+        }
+        if first.starts_with('~') {
+            self.verdicts.refused(
+                directive,
+                "what a `Location` begins with is a text here, and no expression",
+            );
+            return Ok(None);
+        }
+        let from = self.template(directive, 0, &scope.set)?;
+        let to = self.template(directive, 1, &scope.set)?;
+        Ok(from
+            .zip(to)
+            .map(|(from, to)| LocationRule::Prefix { from, to }))
     }
 
     pub(super) fn access_log(&mut self, scope: &mut Scope, directive: &Directive) {

@@ -8,7 +8,7 @@ use super::tree::Directive;
 use super::value;
 use super::variables::settled;
 use crate::diagnostic::Diagnostic;
-use crate::site::{PathMatch, Proxy, UpstreamServer, UpstreamTls};
+use crate::site::{LocationRule, PathMatch, Proxy, UpstreamServer, UpstreamTls};
 use crate::upstream::Upstream;
 
 /// The default of `max_fails`.
@@ -169,6 +169,7 @@ impl Reading {
             host,
             path: (!uri.is_empty()).then_some(uri),
             headers: scope.proxy_headers.clone(),
+            redirects: redirects(scope, directive),
             connect_timeout: scope.connect_timeout,
             read_timeout: scope.read_timeout,
             send_timeout: scope.send_timeout,
@@ -261,6 +262,17 @@ impl Reading {
         };
         Ok((vec![server], host.to_owned()))
     }
+}
+
+/// Where answers lead. What a `proxy_pass` with variables names is not known to
+/// nginx, so that no `Location` begins with it.
+fn redirects(scope: &Scope, directive: &Directive) -> Vec<LocationRule> {
+    let is_known = !directive.word(0).unwrap_or_default().contains('$');
+    let rules = scope.redirects.iter();
+    rules
+        .filter(|rule| is_known || **rule != LocationRule::Place)
+        .cloned()
+        .collect()
 }
 
 /// What follows a scheme, which has no case.

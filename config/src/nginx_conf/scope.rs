@@ -12,7 +12,9 @@ use crate::diagnostic::Diagnostic;
 use crate::finding::Verdict;
 use crate::header::HeaderFieldName;
 use crate::settings::Auth;
-use crate::site::{Access, AddedHeader, AddressRule, Rules, Template, Translation, UpstreamTls};
+use crate::site::{
+    Access, AddedHeader, AddressRule, LocationRule, Rules, Template, Translation, UpstreamTls,
+};
 
 /// What an `http`, a `server` or a `location` says of the requests in it.
 #[derive(Debug, Clone)]
@@ -24,6 +26,7 @@ pub(super) struct Scope {
     pub(super) realm: Option<String>,
     pub(super) user_file: Option<PathBuf>,
     pub(super) proxy_headers: Vec<(HeaderFieldName, Template)>,
+    pub(super) redirects: Vec<LocationRule>,
     pub(super) connect_timeout: Duration,
     pub(super) read_timeout: Duration,
     pub(super) send_timeout: Duration,
@@ -49,6 +52,7 @@ impl Default for Scope {
             realm: None,
             user_file: None,
             proxy_headers: Vec::new(),
+            redirects: vec![LocationRule::Place],
             connect_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(60),
             send_timeout: Duration::from_secs(60),
@@ -117,6 +121,8 @@ struct Begun {
     headers: bool,
     addresses: bool,
     proxy_headers: bool,
+    /// Whether it was `off`.
+    redirects: Option<bool>,
 }
 
 impl Reading {
@@ -204,6 +210,22 @@ impl Reading {
                 }
                 self.proxy_header(scope, directive)?;
             }
+            "proxy_redirect" => {
+                let is_off = first == "off" && directive.words.len() == 1;
+                match std::mem::replace(&mut begun.redirects, Some(is_off)) {
+                    None => scope.redirects.clear(),
+                    Some(was_off) if was_off || is_off => {
+                        return Err(
+                            directive.mistake("`proxy_redirect off` stands alone in a block")
+                        );
+                    }
+                    Some(_) => {}
+                }
+                if !is_off {
+                    let rule = self.location_rule(scope, directive)?;
+                    scope.redirects.extend(rule);
+                }
+            }
             "proxy_connect_timeout" => scope.connect_timeout = timeout(directive)?,
             "proxy_read_timeout" => scope.read_timeout = timeout(directive)?,
             "proxy_send_timeout" => scope.send_timeout = timeout(directive)?,
@@ -239,13 +261,6 @@ impl Reading {
             }
             "gzip" | "http2" => {
                 flag(directive)?;
-            }
-            "proxy_redirect" if first == "off" => {
-                self.verdicts
-                    .harmless(directive, "where answers lead is passed on as it is");
-            }
-            "proxy_redirect" => {
-                self.verdicts.refused(directive, "where answers lead is passed on as it is: let the upstream know the client's `Host`");
             }
             "proxy_cache" if first != "off" => self.verdicts.replaced(
                 directive,

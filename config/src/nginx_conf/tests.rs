@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::site::{Action, Condition, Place, Return, Template, Test};
+use crate::site::{Action, Condition, LocationRule, Place, Return, Template, Test};
 
 /// No file but the main one.
 struct NoFiles;
@@ -256,6 +256,53 @@ fn an_upstream_has_what_its_servers_say() {
         (proxy.read_timeout.as_secs(), proxy.send_timeout.as_secs()),
         (900, 60)
     );
+}
+
+#[test]
+fn where_answers_lead_is_inherited_and_turned_off() {
+    let rules = |places: &[Place]| -> Vec<Vec<String>> {
+        let told = |rule: &LocationRule| match rule {
+            LocationRule::Place => "default".to_owned(),
+            LocationRule::Prefix { from, to } => format!("{from} {to}"),
+        };
+        let of = |place| proxy(place).redirects.iter().map(told).collect();
+        places.iter().map(of).collect()
+    };
+    let found = places(
+        "",
+        "location /a { proxy_pass http://h; }
+         location /b { proxy_pass http://h; proxy_redirect off; }
+         location /c { proxy_pass http://h; proxy_redirect http://$host/ /; proxy_redirect default; }
+         location /d { set $h h; proxy_pass http://$h; }",
+    );
+    let expected: [&[&str]; 4] = [&["default"], &[], &["http://$host/ /", "default"], &[]];
+    assert_eq!(rules(&found), expected);
+    let found = places(
+        "proxy_redirect http:// https://;",
+        "location /a { proxy_pass http://h; }
+         location /b { proxy_pass http://h; proxy_redirect default; }
+         location /c { proxy_pass http://h; proxy_redirect off; }",
+    );
+    let expected: [&[&str]; 3] = [&["http:// https://"], &["default"], &[]];
+    assert_eq!(rules(&found), expected);
+
+    let text = |said: &str| {
+        let place = format!("location / {{ proxy_pass http://h; {said} }}");
+        format!("events {{}}\nhttp {{ server {{\n{place}\n}} }}")
+    };
+    for (said, part) in [
+        ("proxy_redirect on;", "not `on` alone"),
+        ("proxy_redirect off; proxy_redirect a b;", "stands alone"),
+        ("proxy_redirect a b; proxy_redirect off;", "stands alone"),
+        ("proxy_redirect a $nothing;", "there is no variable"),
+    ] {
+        let error = read(&text(said)).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains(":3:"), "{error}");
+    }
+    let adopted = read(&text("proxy_redirect ~^http://a/(.*)$ /$1;")).unwrap();
+    let mut findings = adopted.findings.iter();
+    let refused = findings.find(|finding| matches!(finding.verdict, Verdict::Refused(_)));
+    assert!(refused.unwrap().subject.starts_with("proxy_redirect ~"));
 }
 
 #[test]

@@ -199,12 +199,30 @@ pub struct Proxy {
     /// Fields of the request that are set, and taken away if they come out empty:
     /// `proxy_set_header`.
     pub headers: Vec<(HeaderFieldName, Template)>,
+    /// Where the servers' answers lead: the first rule that fits a `Location`
+    /// counts, and one that none fits is passed on as it is. `proxy_redirect`.
+    pub redirects: Vec<LocationRule>,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
     /// How long the server may be silent.
     pub read_timeout: Duration,
     /// How long the server may take nothing.
     pub send_timeout: Duration,
+}
+
+/// How a `Location` of an upstream becomes one for clients. What comes out with a
+/// slash in front leads to this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocationRule {
+    /// `proxy_redirect default`: what `proxy_pass` names becomes the place.
+    Place,
+    /// `proxy_redirect FROM TO`: what it begins with becomes something else.
+    Prefix {
+        /// What is taken away.
+        from: Template,
+        /// What takes its place.
+        to: Template,
+    },
 }
 
 /// TLS towards an upstream: `proxy_pass https://…`.

@@ -14,9 +14,9 @@ use super::value;
 use crate::header::HeaderFieldName;
 use crate::settings::{Auth, Listener};
 use crate::site::{
-    Access, Action, AddedHeader, AddressRule, Attachment, Condition, MethodRule, PathMatch,
-    PerlExpression, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template, Translation,
-    UpstreamServer, UpstreamTls,
+    Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
+    PathMatch, PerlExpression, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template,
+    Translation, UpstreamServer, UpstreamTls,
 };
 use crate::upstream::UpstreamError;
 
@@ -174,6 +174,18 @@ struct ProxySection {
     server: Vec<ServerSection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     header: Vec<HeaderSection>,
+    /// What becomes of a `Location` that begins so; `"default"` if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect: Option<Vec<RedirectSection>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum RedirectSection {
+    /// `"default"`
+    Word(String),
+    /// `["http://registry:5000/", "/"]`
+    Prefix([String; 2]),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -470,10 +482,30 @@ impl Reader<'_> {
                 .iter()
                 .map(|header| self.header(header))
                 .collect::<Result<_, _>>()?,
+            redirects: match section.redirect {
+                None => vec![LocationRule::Place],
+                Some(rules) => rules
+                    .iter()
+                    .map(|rule| self.location_rule(rule))
+                    .collect::<Result<_, _>>()?,
+            },
             connect_timeout: section.connect_timeout,
             read_timeout: section.read_timeout,
             send_timeout: section.send_timeout,
         })
+    }
+
+    fn location_rule(&self, section: &RedirectSection) -> Result<LocationRule, Wrong> {
+        match section {
+            RedirectSection::Word(word) if word == "default" => Ok(LocationRule::Place),
+            RedirectSection::Word(word) => Err(format!(
+                "`redirect`: write \"default\" or [\"what it begins with\", \"what takes its place\"], not \"{word}\""
+            )),
+            RedirectSection::Prefix([from, to]) => Ok(LocationRule::Prefix {
+                from: self.template(from)?,
+                to: self.template(to)?,
+            }),
+        }
     }
 
     fn header(&self, section: &HeaderSection) -> Result<(HeaderFieldName, Template), Wrong> {
@@ -610,6 +642,15 @@ pub(super) mod written {
             .collect()
     }
 
+    fn redirect(rule: &LocationRule) -> RedirectSection {
+        match rule {
+            LocationRule::Place => RedirectSection::Word("default".to_owned()),
+            LocationRule::Prefix { from, to } => {
+                RedirectSection::Prefix([from.to_string(), to.to_string()])
+            }
+        }
+    }
+
     fn proxy(way: &Proxy) -> ProxySection {
         ProxySection {
             host: way.host.clone(),
@@ -643,6 +684,8 @@ pub(super) mod written {
                     always: false,
                 })
                 .collect(),
+            redirect: (way.redirects != [LocationRule::Place])
+                .then(|| way.redirects.iter().map(redirect).collect()),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::settings::{
     AccessLog, Auth, Backend, Collect, DebugListener, Edge, Forward, Health, LogFormat, Protocol,
     Registry, Scrub, Settings,
 };
-use crate::site::{Action, Site, Template, Test};
+use crate::site::{Action, LocationRule, Site, Template, Test};
 use crate::webhook::{Queue, Webhook};
 
 /// The text of a `tidegate.toml` that means these settings, below some lines of
@@ -348,6 +348,11 @@ fn templates(site: &Site) -> Vec<&Template> {
     for place in &site.places {
         if let Action::Proxy(proxy) = &place.action {
             found.extend(proxy.headers.iter().map(|(_, value)| value));
+            for rule in &proxy.redirects {
+                if let LocationRule::Prefix { from, to } = rule {
+                    found.extend([from, to]);
+                }
+            }
         }
     }
     found
@@ -564,6 +569,11 @@ read_timeout = "15m"
 tls = { name = "ui.example", verify = true, trusted = "roots.pem" }
 server = [{ to = "http://ui:8080", weight = 3 }, { to = "unix:/run/ui", backup = true, down = true, max_fails = 0, fail_timeout = "1s" }]
 header = [{ name = "Host", value = "$http_host" }]
+redirect = [["http://$api_version/", "/"], "default"]
+
+[[site.place]]
+path = "/as-is/"
+proxy = { host = "ui", server = [{ to = "http://ui" }], redirect = [] }
 
 [[site]]
 listen = ["0.0.0.0:80"]

@@ -9,6 +9,7 @@ mod choice;
 mod dress;
 mod facts;
 mod hosts;
+mod location;
 mod passwords;
 mod path;
 mod places;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, LOCATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Uri};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -19,6 +19,7 @@ use tracing::warn;
 
 use super::balance::Balancer;
 use super::facts::Facts;
+use super::location::Locations;
 use super::path::{escape, normalize};
 use super::rules::header_name;
 use super::trust::{self, Trusted};
@@ -46,9 +47,7 @@ pub(crate) struct Servers {
     pub(crate) host: String,
     path: Option<NewPath>,
     headers: Vec<(HeaderName, Template)>,
-    /// What a `Location` begins with if the servers mean themselves, and what
-    /// stands for it here.
-    redirects: (String, String),
+    locations: Locations,
     connect_timeout: Duration,
     read_timeout: Duration,
     send_timeout: Duration,
@@ -93,15 +92,10 @@ impl Servers {
                 })?;
             }
         }
-        let scheme = if proxy.tls.is_some() { "https" } else { "http" };
+        let locations = Locations::of(&proxy, place);
         let matched = match place {
             PathMatch::Prefix { path, .. } => Some(path.clone()),
             PathMatch::Exact(_) | PathMatch::Expression(_) => None,
-        };
-        let url = format!("{scheme}://{}", proxy.host);
-        let redirects = match (&proxy.path, &matched) {
-            (Some(path), Some(matched)) => (format!("{url}{path}"), matched.clone()),
-            (Some(_), None) | (None, _) => (format!("{url}/"), "/".to_owned()),
         };
         let tls = proxy.tls.map(|tls| {
             let host = without_port(&proxy.host).to_owned();
@@ -122,7 +116,7 @@ impl Servers {
             headers: headers
                 .filter(|(name, _)| !HOP_BY_HOP.contains(name))
                 .collect(),
-            redirects,
+            locations,
             connect_timeout: proxy.connect_timeout,
             read_timeout: proxy.read_timeout,
             send_timeout: proxy.send_timeout,
@@ -217,25 +211,18 @@ impl Servers {
         Ok(())
     }
 
-    /// Takes note of an answer, and turns a `Location` at the servers into one
-    /// here: nginx's `proxy_redirect default`.
+    /// Takes note of an answer, and sees to where it leads.
     pub(crate) fn finish(
         &self,
         response: &mut ResponseHeader,
         attempt: &Attempt,
+        facts: &Facts<'_>,
         here: &str,
     ) -> pingora::Result<()> {
         if let Some(&server) = attempt.tried.last() {
             self.balancer.answered(server);
         }
-        let (from, to) = &self.redirects;
-        let location = response.headers.get(LOCATION);
-        let rest = location.and_then(|location| location.to_str().ok()?.strip_prefix(&**from));
-        if let Some(rest) = rest {
-            let location = format!("{here}{to}{rest}");
-            response.insert_header(LOCATION, location)?;
-        }
-        Ok(())
+        self.locations.turn(response, facts, here)
     }
 
     fn turn_to(&self, peer: Peer, attempt: &mut Attempt) -> pingora::Result<Box<HttpPeer>> {

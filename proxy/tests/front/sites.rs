@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_config::site::{
-    Access, Action, AddedHeader, AddressRule, Attachment, Condition, MethodRule, PathMatch, Place,
-    Proxy, Return, Rewrite, Rules, ServerName, Site, Template, Translation, UpstreamServer,
+    Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
+    PathMatch, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template, Translation,
+    UpstreamServer,
 };
 use tidegate_config::{Auth, HeaderFieldName, Protocol, Upstream};
 use tidegate_proxy::{Destination, VirtualServers};
@@ -52,6 +53,7 @@ fn proxy(servers: Vec<UpstreamServer>) -> Proxy {
         host: "registry:5000".to_owned(),
         path: None,
         headers: Vec::new(),
+        redirects: vec![LocationRule::Place],
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(30),
         send_timeout: Duration::from_secs(30),
