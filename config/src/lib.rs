@@ -19,6 +19,7 @@ pub mod site;
 mod stamp;
 mod tidegate_toml;
 pub mod token;
+mod token_server;
 mod upstream;
 mod webhook;
 mod yaml;
@@ -39,5 +40,6 @@ pub use settings::{
 };
 pub use stamp::FileStamp;
 pub use tidegate_toml::{parse, write};
+pub use token_server::TokenServer;
 pub use upstream::{Upstream, UpstreamError};
 pub use webhook::{Action, Ignored, Queue, ReceiverUrl, Webhook, WebhookName};

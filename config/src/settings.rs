@@ -16,6 +16,7 @@ use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::pattern::{Expression, Pattern};
 use crate::site::Site;
+use crate::token_server::TokenServer;
 use crate::upstream::Upstream;
 use crate::webhook::Webhook;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// What callers may do. `None`: those who come in may do everything.
     pub access: Option<AccessRules>,
+    /// Where those who come in get tokens. `None`: nowhere here.
+    pub token_server: Option<TokenServer>,
     /// What answers the requests that pass.
     pub backend: Backend,
     /// Where those who operate it look in. `None`: nowhere.

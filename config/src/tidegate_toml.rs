@@ -23,6 +23,7 @@ use crate::settings::{
     Backend, CertificateFiles, Forward, Listener, Protocol, Registry, Schema1, Settings,
 };
 use crate::site::{Action, Site};
+use crate::token_server::TokenServer;
 use crate::webhook::Webhook;
 
 /// Checks `text` as the content of a `tidegate.toml` at `path`.
@@ -200,6 +201,29 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
     });
     let access = access.transpose()?;
 
+    let passwords = auth.as_ref().and_then(|auth| auth.htpasswd.parent());
+    let directory = passwords.unwrap_or(base);
+    let token_server = match file.token_server {
+        None => access.is_some().then(|| TokenServer::new(directory)),
+        Some(section) => {
+            let span = section.span();
+            if !matches!(backend, Backend::Registry(_)) {
+                return Err(wrong(
+                    span,
+                    "[token_server] without [registry]: it is for the users of a registry in this \
+                     process",
+                    "`tidegate token-server` serves tokens for others",
+                ));
+            }
+            let settings = section.into_inner().into_settings(base, directory);
+            let settings = settings.map_err(|message| {
+                let hint = "see [token_server] in docs/ACCESS.md";
+                wrong(span, message, hint)
+            });
+            Some(settings?)
+        }
+    };
+
     let leads_to_registry = |site: &Site| {
         let mut actions = site.places.iter().map(|place| &place.action);
         actions.any(|action| *action == Action::Registry)
@@ -229,6 +253,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         edge: file.edge.into(),
         auth,
         access,
+        token_server,
         backend,
         debug: file.debug.map(Into::into),
     })

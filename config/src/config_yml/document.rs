@@ -99,6 +99,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
         },
         auth,
         access: None,
+        token_server: None,
         backend: Backend::Registry(registry),
         debug: http.debug,
     })

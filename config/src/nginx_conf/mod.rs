@@ -138,6 +138,7 @@ pub fn parse_nginx(
         },
         auth: None,
         access: None,
+        token_server: None,
         backend,
         debug: None,
     };

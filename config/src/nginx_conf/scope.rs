@@ -212,7 +212,7 @@ impl Reading {
             }
             "proxy_redirect" => {
                 let is_off = first == "off" && directive.words.len() == 1;
-                match std::mem::replace(&mut begun.redirects, Some(is_off)) {
+                match begun.redirects.replace(is_off) {
                     None => scope.redirects.clear(),
                     Some(was_off) if was_off || is_off => {
                         return Err(

@@ -18,6 +18,7 @@ use crate::links::{Links, PathPrefix};
 use crate::settings::{
     AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
 };
+use crate::token_server::TokenServer;
 use crate::upstream::Upstream;
 
 #[derive(Deserialize)]
@@ -35,6 +36,7 @@ pub(super) struct File {
     pub(super) edge: EdgeSection,
     pub(super) auth: Option<Spanned<AuthSection>>,
     pub(super) access: Option<Spanned<AccessSection>>,
+    pub(super) token_server: Option<Spanned<TokenServerSection>>,
     pub(super) registry: Option<RegistrySection>,
     pub(super) forward: Option<Spanned<ForwardSection>>,
     pub(super) debug: Option<DebugSection>,
@@ -208,6 +210,54 @@ impl AuthSection {
             (false, None) => Ok(None),
             (false, Some(_)) => Err("`required = false` contradicts `htpasswd`"),
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenServerSection {
+    key: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    #[serde(default = "token_server_name", deserialize_with = "value::header_text")]
+    issuer: String,
+    #[serde(default = "token_server_name", deserialize_with = "value::header_text")]
+    service: String,
+    #[serde(default = "token_expiry", deserialize_with = "value::duration")]
+    expiry: Duration,
+}
+
+fn token_server_name() -> String {
+    TokenServer::NAME.to_owned()
+}
+
+fn token_expiry() -> Duration {
+    TokenServer::EXPIRY
+}
+
+impl TokenServerSection {
+    /// `directory` is where a pair is that the section does not name.
+    pub(super) fn into_settings(
+        self,
+        base: &Path,
+        directory: &Path,
+    ) -> Result<TokenServer, &'static str> {
+        // distribution's clients take less than a minute for a mistake.
+        if self.expiry < Duration::from_secs(60) {
+            return Err("a token has to count for a minute at least");
+        }
+        let defaults = TokenServer::new(directory);
+        let (key, certificate) = match (self.key, self.certificate) {
+            (Some(key), Some(certificate)) => (base.join(key), base.join(certificate)),
+            (None, None) => (defaults.key, defaults.certificate),
+            _ => return Err("`key` and `certificate` belong together"),
+        };
+        Ok(TokenServer {
+            key,
+            certificate,
+            issuer: self.issuer,
+            service: self.service,
+            expiry: self.expiry,
+        })
     }
 }
 

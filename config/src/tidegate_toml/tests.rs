@@ -76,6 +76,7 @@ fn what_is_not_said_has_its_default() {
                 failure_window: Duration::from_secs(60),
             }),
             access: None,
+            token_server: None,
             backend: Backend::Registry(Registry {
                 root: "/srv/tidegate/registry".into(),
                 delete: true,
