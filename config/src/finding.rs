@@ -5,9 +5,9 @@ use crate::settings::Settings;
 
 /// Settings that were read from files of another program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adopted {
+pub struct Adopted<T = Settings> {
     /// What the files say.
-    pub settings: Settings,
+    pub settings: T,
     /// What becomes of each line of them, in their order; those about variables
     /// of the environment come last.
     pub findings: Vec<Finding>,

@@ -5,6 +5,7 @@
 //! in [`Settings`]; whoever runs a service receives only its own section.
 
 pub mod access;
+pub mod auth_config;
 mod behind_nginx;
 mod config_yml;
 mod diagnostic;

@@ -45,7 +45,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    fn of(path: &Path, problem: Problem) -> Self {
+    pub(crate) fn of(path: &Path, problem: Problem) -> Self {
         match problem {
             Problem::File(diagnostic) => Self::Mistake(diagnostic),
             Problem::Key(mistake) => Self::Key {
@@ -166,7 +166,8 @@ fn config_yml<'a>(
     Ok(document)
 }
 
-fn read(path: &Path) -> Result<String, LoadError> {
+/// Reads a file that is text.
+pub(crate) fn read(path: &Path) -> Result<String, LoadError> {
     let bytes = fs_err::read(path).map_err(LoadError::Read)?;
     String::from_utf8(bytes).map_err(|e| LoadError::Encoding {
         file: path.to_owned(),

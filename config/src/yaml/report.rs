@@ -118,6 +118,33 @@ impl<'a> Report<'a> {
         Problem::Key(Mistake::new(path, what, None, Some(hint)))
     }
 
+    /// Says of a key as a whole what becomes of it, whatever is below it.
+    pub(crate) fn record_key(&self, path: &str, key: &Source, verdict: &Verdict) {
+        self.add(key, shown(path), verdict.clone());
+    }
+
+    /// The text of a single value as it stands in the file, where it stands there
+    /// without quotes: `007` and `yes` are texts to who asks for one.
+    pub(crate) fn as_written(&self, source: &Source) -> Option<&'a str> {
+        let Source::File(range) = source else {
+            return None;
+        };
+        let text = self.text.get(range.clone())?;
+        let is_plain = text.starts_with(|c: char| c.is_alphanumeric() || "+-.~_".contains(c));
+        (is_plain && !text.contains('\n')).then_some(text)
+    }
+
+    /// The line on which something stands, from 1.
+    pub(crate) fn line(&self, source: &Source) -> usize {
+        match source {
+            Source::File(range) => {
+                let place = self.diagnostic(range.clone(), String::new());
+                place.location().line
+            }
+            Source::Variable(_) => 0,
+        }
+    }
+
     /// The format that is read.
     pub(crate) fn schema(&self) -> &'static Schema {
         self.schema

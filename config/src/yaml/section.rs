@@ -119,6 +119,31 @@ impl<'a> Section<'a> {
         items.iter().map(one).collect()
     }
 
+    /// Reads what stands below each key of a mapping whose keys are of its user's
+    /// choice: their names as they are written, and what is below them.
+    pub(crate) fn each<T>(
+        &self,
+        read: impl FnMut(String, Field<'a>) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Problem> {
+        let mut read = read;
+        let one = |entry: &'a Entry| {
+            let field = self.field(&entry.key);
+            let written = self.report.as_written(&entry.source);
+            read(written.unwrap_or(&entry.key).to_owned(), field)
+        };
+        self.entries.iter().map(one).collect()
+    }
+
+    /// The key that was most likely meant by one that is not known here.
+    pub(crate) fn nearest(&self, key: &str) -> Option<String> {
+        self.report.schema().nearest(&self.path, key)
+    }
+
+    /// The line on which it begins, from 1; 0 if it is not there.
+    pub(crate) fn line(&self) -> usize {
+        self.source.map_or(0, |source| self.report.line(source))
+    }
+
     /// A key, of which the caller says what becomes of it.
     pub(crate) fn field(&self, key: &str) -> Field<'a> {
         self.asked.borrow_mut().push(key.to_owned());
@@ -189,6 +214,77 @@ impl<'a> Field<'a> {
 
     pub(crate) fn refused(&self, why: &str) {
         self.record(&Verdict::Refused(why.to_owned()));
+    }
+
+    /// Says what becomes of it as a whole, if it is there.
+    pub(crate) fn record_key(&self, verdict: &Verdict) {
+        if let Some(entry) = self.entry {
+            self.report.record_key(&self.path, &entry.source, verdict);
+        }
+    }
+
+    /// Reads the mapping that it is.
+    pub(crate) fn mapping<T>(
+        &self,
+        read: impl FnOnce(&Section<'a>) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let Some(entry) = self.entry else {
+            return Section::of(self.path.clone(), None, &[], self.report).read(read);
+        };
+        match &entry.tree.value {
+            Value::Mapping(entries) => {
+                let source = Some(&entry.source);
+                Section::of(self.path.clone(), source, entries, self.report).read(read)
+            }
+            other => Err(self.expected("a mapping", other)),
+        }
+    }
+
+    /// Whether it is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.entry.is_none()
+    }
+
+    /// Whether it is there, and nothing follows it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.entry.is_some() && self.value().is_none()
+    }
+
+    /// A single value as it is written, an empty one too; `None` if nothing
+    /// follows the key.
+    pub(crate) fn scalar(&self) -> Result<Option<String>, Problem> {
+        let Some((entry, value)) = self.entry.zip(self.value()) else {
+            return Ok(None);
+        };
+        let text = self.scalar_of(&entry.tree);
+        text.map(Some).ok_or_else(|| self.expected("text", value))
+    }
+
+    /// A list of single values as they are written; one alone is no list. `None`
+    /// if nothing follows the key.
+    pub(crate) fn scalars(&self) -> Result<Option<Vec<String>>, Problem> {
+        let Some(value) = self.value() else {
+            return Ok(None);
+        };
+        let Value::List(items) = value else {
+            return Err(self.expected("a list, in brackets", value));
+        };
+        let one = |item: &Tree| match &item.value {
+            Value::Nothing => Ok(String::new()),
+            other => {
+                let text = self.scalar_of(item);
+                text.ok_or_else(|| self.expected("a list of texts", other))
+            }
+        };
+        items.iter().map(one).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn scalar_of(&self, tree: &Tree) -> Option<String> {
+        let written = match tree.value {
+            Value::Truth(_) | Value::Number(_) => self.report.as_written(&tree.source),
+            _ => None,
+        };
+        written.map(str::to_owned).or_else(|| tree.value.as_text())
     }
 
     /// The value, unless it is nothing.
