@@ -12,7 +12,6 @@ use aws_lc_rs::signature::{
     VerificationAlgorithm,
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_config::token::Algorithm;
 use x509_parser::oid_registry::{
@@ -22,6 +21,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as X509Key;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::jwk::Jwk;
 use super::key_id;
 
 /// A public key that signatures are checked with. Two keys are equal if they are
@@ -35,7 +35,7 @@ pub struct PublicKey {
 
 /// What a key is made of; numbers are big-endian.
 #[derive(Clone, PartialEq, Eq)]
-enum Numbers {
+pub(super) enum Numbers {
     /// Neither begins with a zero.
     Rsa {
         n: Box<[u8]>,
@@ -53,7 +53,7 @@ enum Numbers {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Curve {
+pub(super) enum Curve {
     P256,
     P384,
     P521,
@@ -122,7 +122,7 @@ impl PublicKey {
         Self::try_from(&jwk)
     }
 
-    fn new(numbers: Numbers) -> Result<Self, KeyError> {
+    pub(super) fn new(numbers: Numbers) -> Result<Self, KeyError> {
         let der = match &numbers {
             Numbers::Rsa { n, e } => {
                 check_rsa(n, e)?;
@@ -225,7 +225,7 @@ impl Curve {
         .find_map(|(known, curve)| (known == *oid).then_some(curve))
     }
 
-    fn of_name(name: &str) -> Option<Self> {
+    pub(super) fn of_name(name: &str) -> Option<Self> {
         let curves = [Self::P256, Self::P384, Self::P521];
         curves.into_iter().find(|curve| curve.name() == name)
     }
@@ -239,7 +239,7 @@ impl Curve {
     }
 
     /// The length of a coordinate.
-    fn length(self) -> usize {
+    pub(super) fn length(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
@@ -283,73 +283,6 @@ impl Curve {
     }
 }
 
-/// A JSON Web Key, as far as it matters here.
-#[derive(Deserialize)]
-pub(super) struct Jwk {
-    kty: String,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    key_ops: Option<Vec<String>>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-}
-
-impl TryFrom<&Jwk> for PublicKey {
-    type Error = KeyError;
-
-    fn try_from(jwk: &Jwk) -> Result<Self, KeyError> {
-        let crv = jwk.crv.as_deref().unwrap_or_default();
-        let kind = || KeyError::Kind(format!("{} {crv}", jwk.kty).trim_end().to_owned());
-        let numbers = match jwk.kty.as_str() {
-            "RSA" => Numbers::Rsa {
-                n: without_zeros(&member("n", jwk.n.as_ref())?),
-                e: without_zeros(&member("e", jwk.e.as_ref())?),
-            },
-            "EC" => {
-                let curve = Curve::of_name(crv).ok_or_else(kind)?;
-                let coordinate = |name, text| {
-                    let bytes = member(name, text)?;
-                    let length = curve.length();
-                    let wrong = || KeyError::Malformed(format!("`{name}` has not {length} bytes"));
-                    if bytes.len() == length {
-                        Ok(bytes)
-                    } else {
-                        Err(wrong())
-                    }
-                };
-                Numbers::Ec {
-                    curve,
-                    x: coordinate("x", jwk.x.as_ref())?,
-                    y: coordinate("y", jwk.y.as_ref())?,
-                }
-            }
-            "OKP" if crv == "Ed25519" => Numbers::Ed25519 {
-                x: member("x", jwk.x.as_ref())?,
-            },
-            _ => return Err(kind()),
-        };
-        if let Some(usage) = jwk.usage.as_ref().filter(|usage| *usage != "sig") {
-            return Err(KeyError::Use(format!("its `use` is `{usage}`")));
-        }
-        let allows = |ops: &Vec<String>| ops.iter().any(|op| op == "verify");
-        if !jwk.key_ops.as_ref().is_none_or(allows) {
-            return Err(KeyError::Use("`key_ops` has no `verify`".to_owned()));
-        }
-        Self::new(numbers)
-    }
-}
-
-fn member(name: &str, text: Option<&String>) -> Result<Box<[u8]>, KeyError> {
-    let text = text.ok_or_else(|| KeyError::Malformed(format!("it has no `{name}`")))?;
-    match BASE64_URL_SAFE_NO_PAD.decode(text) {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(_) => Err(KeyError::Malformed(format!("`{name}` is not base64url"))),
-    }
-}
-
 /// What no honest key is, and what would cost too much to check with.
 fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
@@ -365,7 +298,7 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn without_zeros(number: &[u8]) -> Box<[u8]> {
+pub(super) fn without_zeros(number: &[u8]) -> Box<[u8]> {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number[zeros..].into()
 }
