@@ -17,6 +17,9 @@ pub(crate) struct RequestContext {
     pub(crate) client: Option<IpAddr>,
     /// By which name the client reached the front; set once it is known.
     pub(crate) origin: Option<Origin>,
+    /// Whether it did not say which host it is for, as HTTP/1.0 allows: the origin
+    /// has the address then that it came to.
+    pub(crate) names_no_host: bool,
     /// Which place of which site it is for; set once it is known.
     pub(crate) chosen: Option<Chosen>,
     /// How long its body may be.
@@ -40,6 +43,7 @@ impl RequestContext {
             started: Instant::now(),
             client: None,
             origin: None,
+            names_no_host: false,
             chosen: None,
             body_limit: None,
             body_sent: 0,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderName, PROXY_AUTHENTICATE, UPGRADE};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, ErrorType, OrErr};
@@ -89,7 +89,7 @@ impl Forwarder {
         for (name, value) in origin.forwarding_fields(received) {
             request.insert_header(name, value)?;
         }
-        Ok(())
+        name_host(request, origin)
     }
 
     /// Takes from the registry's answer what concerned its connection alone
@@ -115,6 +115,16 @@ impl Forwarder {
         }
         Ok(())
     }
+}
+
+/// Says which host a request is for, if it does not: HTTP/1.1, in which it goes on,
+/// asks for that (RFC 9112, section 3.2), and HTTP/1.0, in which it may have come,
+/// does not.
+pub(crate) fn name_host(request: &mut RequestHeader, origin: &Origin) -> pingora::Result<()> {
+    if !request.headers.contains_key(HOST) && request.uri.authority().is_none() {
+        request.insert_header(HOST, origin.authority.as_str())?;
+    }
+    Ok(())
 }
 
 /// What holds for every connection to an upstream.

@@ -1,12 +1,14 @@
 //! The phases of a request, as pingora runs them: admit, then answer in
 //! process or forward.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Method;
+use http::header::HOST;
+use http::{Method, Uri, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -60,14 +62,17 @@ impl Service {
             return Err(Answer::method_not_allowed().into());
         }
         let peer = client_address(session).ok_or_else(Answer::internal)?;
+        let address = address_for_host(session);
         let origin = Origin::of(
-            &request.uri,
+            address.as_ref().unwrap_or(&request.uri),
             &request.headers,
             peer,
             over_tls(session),
             &self.shared.proxies,
         )
         .map_err(|bad| Answer::bad_request(bad.to_string()))?;
+        context.names_no_host =
+            address.is_some_and(|uri| uri.authority() == Some(&origin.authority));
         let sites = &self.shared.sites;
         sites.admit(self.listener, session, context, origin).await
     }
@@ -305,9 +310,32 @@ impl ProxyHttp for Service {
 }
 
 /// The address at the other end of the socket.
-pub(crate) fn client_address(session: &Session) -> Option<std::net::IpAddr> {
+pub(crate) fn client_address(session: &Session) -> Option<IpAddr> {
     let address = session.client_addr()?.as_inet()?;
     Some(address.ip().to_canonical())
+}
+
+/// A URI with the address that a request came to, if it names no host and need not:
+/// HTTP/1.0 has no `Host`.
+fn address_for_host(session: &Session) -> Option<Uri> {
+    let request = session.req_header();
+    let names_one = request.uri.authority().is_some() || request.headers.contains_key(HOST);
+    if names_one || request.version > Version::HTTP_10 {
+        return None;
+    }
+    let address = session.server_addr()?.as_inet()?;
+    let usual_port = if over_tls(session) { 443 } else { 80 };
+    let address = match (address.ip().to_canonical(), address.port()) {
+        (ip, port) if port != usual_port => SocketAddr::new(ip, port).to_string(),
+        (IpAddr::V4(ip), _) => ip.to_string(),
+        (IpAddr::V6(ip), _) => format!("[{ip}]"),
+    };
+    Uri::builder()
+        .scheme("http")
+        .authority(address)
+        .path_and_query("/")
+        .build()
+        .ok()
 }
 
 /// Sets how long the client may keep us waiting.

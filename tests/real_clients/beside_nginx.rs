@@ -98,6 +98,35 @@ fn an_upstream_is_asked_by_its_name() {
     }
 }
 
+#[test]
+fn who_names_no_host_is_answered_by_the_default_server() {
+    let Some(both) = Both::start(
+        "location = /said { return 200 \"$host $http_host.\"; }
+         location = /moved { return 301 https://$host/v2/; }
+         location = /here { return 301 /v2/; }
+         location /slash/ { proxy_pass http://UPSTREAM; }
+         location /behind/ { proxy_pass http://UPSTREAM; }",
+    ) else {
+        return;
+    };
+    for target in ["/said", "/moved", "/here", "/slash", "/behind/", "/none"] {
+        for line in [
+            "HTTP/1.0",
+            "HTTP/1.0\r\nHost: other.example:PORT",
+            "HTTP/1.1",
+        ] {
+            both.assert_same(&format!(
+                "GET {target} {line}\r\nX-Lead: http://UPSTREAM/v2/\r\n\r\n"
+            ));
+        }
+    }
+    let said = both.ask(both.tidegate.1, "GET /said HTTP/1.0\r\n\r\n");
+    assert!(
+        said.contains(&"body: first.example .".to_owned()),
+        "{said:?}"
+    );
+}
+
 /// nginx, and Tidegate with the same file but for the port.
 struct Both {
     upstream: SocketAddr,
@@ -109,7 +138,7 @@ struct Both {
 }
 
 /// The headers that are compared; the body is what the upstream was asked.
-const COMPARED: [&str; 4] = ["location", "refresh", "www-authenticate", "content-type"];
+const COMPARED: [&str; 3] = ["location", "refresh", "www-authenticate"];
 
 impl Both {
     /// With these places, in which `UPSTREAM` is the upstream's address. `None`, if
@@ -202,6 +231,9 @@ impl Both {
             asked.sort_unstable();
             seen.extend(asked);
         }
+        if status == "200" {
+            seen.push(format!("body: {body}"));
+        }
         let neutral = |line: String| {
             line.replace(&upstream, "UPSTREAM")
                 .replace(&format!(":{}", to.port()), ":PORT")
@@ -217,7 +249,10 @@ fn conf(dir: &str, address: SocketAddr, places: &str, upstream: SocketAddr) -> S
          access_log off;\nclient_body_temp_path {dir}/temp;\nproxy_temp_path {dir}/temp;\n\
          upstream behind {{ server {upstream}; }}\n\
          server {{\nlisten {address} ssl;\nserver_name first.example;\n\
-         ssl_certificate certs/site.crt;\nssl_certificate_key certs/site.key;\n{places}\n}}\n}}\n"
+         ssl_certificate certs/site.crt;\nssl_certificate_key certs/site.key;\n{places}\n}}\n\
+         server {{\nlisten {address} ssl;\nserver_name other.example;\n\
+         ssl_certificate certs/site.crt;\nssl_certificate_key certs/site.key;\n\
+         location / {{ return 200 \"the other $host\"; }}\n}}\n}}\n"
     )
 }
 

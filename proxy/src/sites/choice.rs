@@ -34,7 +34,8 @@ impl Sites {
         context: &'a RequestContext,
         chosen: Chosen,
     ) -> Facts<'a> {
-        let host = context.origin.as_ref().map_or("", |o| o.authority.host());
+        let origin = context.origin.as_ref().filter(|_| !context.names_no_host);
+        let host = origin.map_or("", |origin| origin.authority.host());
         let address = |address: Option<&pingora::protocols::l4::socket::SocketAddr>| {
             address.and_then(|address| address.as_inet().copied())
         };
@@ -70,7 +71,10 @@ impl Sites {
     ) -> Result<(), Refusal> {
         let hosts = self.listeners.get(listener).and_then(Option::as_ref);
         let hosts = hosts.ok_or_else(Answer::internal)?;
-        let index = hosts.choose(origin.authority.host());
+        let index = match context.names_no_host {
+            true => hosts.default(),
+            false => hosts.choose(origin.authority.host()),
+        };
         let site = &self.sites[index];
         let here = Here::of(&origin);
         let client = origin.client;

@@ -69,6 +69,11 @@ impl Hosts {
         Some(hosts)
     }
 
+    /// The site for those who name no host.
+    pub(crate) fn default(&self) -> usize {
+        self.default
+    }
+
     /// The site for `host`, which is without a port.
     pub(crate) fn choose(&self, host: &str) -> usize {
         let host = lower(host.strip_suffix('.').unwrap_or(host));

@@ -25,7 +25,7 @@ use super::rules::header_name;
 use super::trust::{self, Trusted};
 use crate::bind_error::BindError;
 use crate::edge::{FORWARDING_HEADERS, Origin};
-use crate::forward::{peer_options, resolve_all, socket_path};
+use crate::forward::{name_host, peer_options, resolve_all, socket_path};
 
 /// What belongs to a connection and not to the request: a file that sets one of
 /// these does so for a reason that does not hold here.
@@ -208,7 +208,7 @@ impl Servers {
                 request.insert_header(name, value.map_err(Error::into_down)?)?;
             }
         }
-        Ok(())
+        name_host(request, origin)
     }
 
     /// Takes note of an answer, and sees to where it leads.

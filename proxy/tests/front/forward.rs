@@ -233,3 +233,19 @@ async fn what_the_edge_refuses_does_not_reach_the_registry() {
     assert_eq!(front.client().h1(get("/v2/")).await.status(), 401);
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_told_a_host_where_the_client_named_none() {
+    let (address, _) = upstream::tcp().await;
+    let front = front().start_to(to_tcp(address));
+    let mut raw = front.client().raw().await;
+    raw.send("GET /v2/ HTTP/1.0\r\n\r\n").await;
+    let answer = String::from_utf8(raw.rest().await).unwrap();
+    let named = front.address();
+    for line in [
+        format!("host: {named}"),
+        format!("x-forwarded-host: {named}"),
+    ] {
+        assert!(answer.lines().any(|told| told == line), "{answer}");
+    }
+}

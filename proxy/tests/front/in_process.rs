@@ -224,3 +224,22 @@ async fn a_client_that_leaves_in_mid_answer_leaves_nothing_behind() {
     front.begin_shutdown();
     assert_eq!(front.drained().await.cut, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_names_no_host_in_http_1_0_came_to_an_address() {
+    let (front, mut events) = front().start();
+    let mut raw = front.client().raw().await;
+    raw.send("GET /v2/ HTTP/1.0\r\n\r\n").await;
+    let (head, _) = raw.answer().await;
+    assert!(head.contains(" 200 "), "{head}");
+    let seen = events.seen.recv().await.unwrap();
+    assert_eq!(
+        seen.uri.to_string(),
+        format!("https://{}/v2/", front.address())
+    );
+
+    let mut raw = front.client().raw().await;
+    raw.send("GET /v2/ HTTP/1.1\r\n\r\n").await;
+    let (head, _) = raw.answer().await;
+    assert!(head.contains(" 400 "), "{head}");
+}
