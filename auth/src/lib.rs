@@ -15,6 +15,7 @@ pub mod basic;
 pub mod hash;
 pub mod htpasswd;
 pub mod policy;
+pub mod robots;
 pub mod token;
 pub mod token_server;
 
@@ -24,6 +25,7 @@ mod client;
 mod door;
 mod permit;
 mod pool;
+mod staged;
 mod throttle;
 mod verified;
 mod verifier;

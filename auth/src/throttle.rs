@@ -131,6 +131,26 @@ impl Throttle {
                 .await,
         }
     }
+
+    /// Counts a failure that is about nobody's name, and tells whether that has
+    /// reached the limit of the address.
+    ///
+    /// # Errors
+    /// How long to wait, if it was reached before; then nothing is counted.
+    pub(crate) async fn failed_from(&self, client: Client, now: Instant) -> Result<bool, Duration> {
+        let Limits { failures, window } = self.limits;
+        if failures == 0 {
+            return Ok(false);
+        }
+        let count = self
+            .clients
+            .get_with(client, async { Arc::default() })
+            .await;
+        match count.wait(now, failures, window) {
+            Some(wait) => Err(wait),
+            None => Ok(count.add(now, window) == failures),
+        }
+    }
 }
 
 impl Account {

@@ -1,6 +1,7 @@
 //! Checks passwords against an htpasswd file, quickly and at a bounded price.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,6 +108,20 @@ impl Verifier {
             Ok(identity) => Outcome::Accepted(identity),
             Err(Failure::Wrong) => Outcome::Refused,
             Err(Failure::Throttled(retry_after)) => Outcome::Throttled { retry_after },
+        }
+    }
+
+    /// Counts a wrong password of a robot, which was not hashed here.
+    pub(crate) async fn count_wrong_robot(&self, client: IpAddr) -> Outcome {
+        let client = Client::from(client);
+        match self.throttle.failed_from(client, Instant::now()).await {
+            Ok(reached) => {
+                if reached {
+                    warn_of_limits(&[Reached::Client], client, None);
+                }
+                Outcome::Refused
+            }
+            Err(retry_after) => Outcome::Throttled { retry_after },
         }
     }
 

@@ -1,14 +1,12 @@
 //! From and to the disk.
 
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fs_err as fs;
-use tempfile::NamedTempFile;
 
 use super::document::Document;
 use super::error::HtpasswdError;
+use crate::staged;
 
 /// Reads a file.
 ///
@@ -37,65 +35,22 @@ pub fn read(path: &Path) -> Result<Document, HtpasswdError> {
 /// If the directory cannot be written, the owner cannot be kept, or the disk
 /// fails. The old file is then as it was.
 pub fn write(path: &Path, document: &Document) -> Result<(), HtpasswdError> {
-    let target = follow_links(path).map_err(|error| HtpasswdError::Write {
+    let target = staged::follow_links(path).map_err(|error| HtpasswdError::Write {
         path: path.to_owned(),
         error,
     })?;
-    replace(&target, document.to_text().as_bytes()).map_err(|error| HtpasswdError::Write {
+    let text = document.to_text();
+    let replaced = staged::replace(&target, ".htpasswd-", text.as_bytes());
+    replaced.map_err(|error| HtpasswdError::Write {
         path: target,
         error,
     })
 }
 
-fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = NamedTempFile::with_prefix_in(".htpasswd-", directory)?;
-    file.write_all(content)?;
-    match fs::metadata(target) {
-        Ok(old) => keep_owner_and_mode(file.as_file(), &old)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    file.as_file().sync_all()?;
-    file.persist(target).map_err(|error| error.error)?;
-    // Until then the new name may be lost, if not the old content.
-    fs::File::open(directory)?.sync_all()
-}
-
-fn keep_owner_and_mode(file: &std::fs::File, old: &std::fs::Metadata) -> io::Result<()> {
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
-    }
-    let mode = old.permissions().mode() & 0o7777;
-    file.set_permissions(std::fs::Permissions::from_mode(mode))
-}
-
-/// Where a chain of symbolic links ends; the last target need not exist yet.
-fn follow_links(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
-    const MOST_LINKS: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        match fs::read_link(&path) {
-            Ok(next) => {
-                path = path
-                    .parent()
-                    .map_or(next.clone(), |parent| parent.join(&next));
-            }
-            // Not a link, or not there.
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(io::Error::other("too many symbolic links"))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use tidegate_failure::Explain as _;
 
     use super::*;
