@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tidegate_auth::Verifier;
 use tidegate_config::site::{Access, Action};
-use tidegate_config::{Adopted, Backend, Registry, Settings, Upstream};
+use tidegate_config::{Adopted, Backend, ClientAuth, Registry, Settings, Upstream, VerifyClient};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, PreparedFront, VirtualServers};
 
@@ -59,7 +59,9 @@ fn report(settings: &Settings) -> String {
             address: listener.address,
             protocol: listener.protocol,
         };
-        let _ = writeln!(text, "listen       {}", serve::url(&bound));
+        let asks = listener.client_auth.as_ref().map(asks_for_certificates);
+        let asks = asks.unwrap_or_default();
+        let _ = writeln!(text, "listen       {}{asks}", serve::url(&bound));
     }
     for pair in &settings.certificates {
         let _ = writeln!(
@@ -148,7 +150,9 @@ fn report_sites(text: &mut String, settings: &Settings) {
         } else {
             names.join(", ")
         };
-        let _ = writeln!(text, "site         {names} at {}", at.join(", "));
+        let shown = site.client_auth.as_ref().map(asks_for_certificates);
+        let shown = shown.unwrap_or_default();
+        let _ = writeln!(text, "site         {names} at {}{shown}", at.join(", "));
         for place in &site.places {
             let to = match &place.action {
                 Action::Registry => "the registry".to_owned(),
@@ -166,6 +170,28 @@ fn report_sites(text: &mut String, settings: &Settings) {
             );
         }
     }
+}
+
+/// Which certificates are asked of clients.
+fn asks_for_certificates(client_auth: &ClientAuth) -> String {
+    let files: Vec<String> = client_auth
+        .ca
+        .iter()
+        .map(|ca| ca.display().to_string())
+        .collect();
+    let of = match client_auth.verify {
+        VerifyClient::Full => format!(" of {}", files.join(", ")),
+        VerifyClient::AnyIssuer => " of any CA".to_owned(),
+        VerifyClient::Nothing => ", whatever they are".to_owned(),
+    };
+    let required = if client_auth.required {
+        "required"
+    } else {
+        "optional"
+    };
+    let crl = client_auth.crl.as_ref();
+    let crl = crl.map_or_else(String::new, |crl| format!(", revoked by {}", crl.display()));
+    format!(" (client certificates {required}{of}{crl})")
 }
 
 /// Whose passwords are asked for.

@@ -32,13 +32,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .caused_by(Some(&error))
             .with_hint("is the server running, and with this configuration?")
     })?;
-    if is_well(status) {
+    if is_well(status) || status == StatusCode::BAD_REQUEST && asks_for_certificate(&settings) {
         tidegate_failure::say(&format!("{url} answers {status}"));
         Ok(())
     } else {
         Err(Failure::new(format!("{url} answers {status}"))
             .with_hint("the server's messages have the cause"))
     }
+}
+
+/// Whether whoever shows no certificate is turned away where it is asked: that it
+/// is, shows that requests are answered.
+fn asks_for_certificate(settings: &Settings) -> bool {
+    let of_sites = settings.sites.iter().filter_map(|s| s.client_auth.as_ref());
+    let of_listener = settings.listeners[0].client_auth.as_ref();
+    let mut demands = of_listener.into_iter().chain(of_sites);
+    settings.debug.is_none() && demands.any(|demand| demand.required)
 }
 
 /// Where to ask: where it is told whether the storage works, if anywhere.

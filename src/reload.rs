@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tidegate_auth::Verifier;
 use tidegate_config::CertificateFiles;
 use tidegate_failure::{Explain as _, Failure};
-use tidegate_proxy::{CertificateStore, PublicCa};
+use tidegate_proxy::{CertificateStore, ClientCertificates, PublicCa};
 use time::OffsetDateTime;
 use tokio::signal::unix::SignalKind;
 use tokio::time::MissedTickBehavior;
@@ -24,6 +24,7 @@ pub(crate) struct Watched {
     /// One for each password file.
     pub(crate) verifiers: Vec<Arc<Verifier>>,
     pub(crate) certificates: Arc<CertificateStore>,
+    pub(crate) client_certificates: Arc<ClientCertificates>,
     /// What is published of the CA behind these pairs.
     pub(crate) public_ca: Option<(Arc<PublicCa>, Vec<CertificateFiles>)>,
     pub(crate) renewal: Renewal,
@@ -72,6 +73,7 @@ impl Watched {
         for verifier in &self.verifiers {
             passwords(verifier, asked);
         }
+        client_cas(&self.client_certificates, asked);
         if pairs(&self.certificates, asked) {
             self.publish_ca();
         }
@@ -97,6 +99,26 @@ fn passwords(verifier: &Verifier, asked: bool) {
             hint = e.hint(),
             "{e}; the users that were there before stay"
         ),
+    }
+}
+
+fn client_cas(certificates: &ClientCertificates, asked: bool) {
+    let reloaded = if asked {
+        Some(certificates.reload())
+    } else {
+        certificates.reload_if_changed()
+    };
+    let Some(reloaded) = reloaded else {
+        return;
+    };
+    for file in &reloaded.replaced {
+        info!(file.path = %file.display(), "read what certificates of clients are held against again");
+    }
+    for e in reloaded.failures {
+        error!(
+            hint = e.hint(),
+            "{e}; what certificates of clients were held against before stays"
+        );
     }
 }
 

@@ -62,9 +62,11 @@ pub(crate) fn url(listener: &BoundListener) -> String {
 
 /// The front's own section of the settings.
 pub(crate) fn front_settings(settings: &Settings) -> FrontSettings {
+    let sites = settings.sites.iter();
     FrontSettings {
         listeners: settings.listeners.clone(),
         certificates: settings.certificates.clone(),
+        client_auth: sites.filter_map(|site| site.client_auth.clone()).collect(),
         edge: settings.edge.clone(),
         access_log: settings.log.access,
         drain_timeout: settings.server.drain_timeout,
@@ -170,6 +172,7 @@ async fn serve_until_signal(
     let reloading = tokio::spawn(reload::watch(Watched {
         verifiers,
         certificates: front.certificates(),
+        client_certificates: front.client_certificates(),
         public_ca,
         renewal,
     })?);

@@ -170,6 +170,7 @@ fn with_listeners(mut settings: Settings, asked: &[SocketAddr]) -> Settings {
             .map(|address| Listener {
                 address: *address,
                 protocol: Protocol::Https,
+                client_auth: None,
             })
             .collect();
     }

@@ -42,18 +42,20 @@ pub enum Outcome {
     },
 }
 
-/// A user whose password was right. Cheap to clone.
+/// A user who was found to be it. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity(Arc<str>);
 
 impl Identity {
-    /// The name, as it stands in the htpasswd file.
+    /// The name, as it stands in the htpasswd file, or wherever it was found.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
     }
 
-    pub(crate) fn new(name: &str) -> Self {
+    /// A user that something else vouches for, as a certificate.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self(name.into())
     }
 }

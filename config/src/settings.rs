@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::access::AccessRules;
+use crate::client_auth::ClientAuth;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::pattern::{Expression, Pattern};
@@ -92,12 +93,15 @@ pub struct Server {
 }
 
 /// One `[[listener]]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// The address to bind; port 0 lets the system choose.
     pub address: SocketAddr,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// What certificates are asked of clients, where TLS is spoken and the site
+    /// does not say otherwise. `None`: none.
+    pub client_auth: Option<ClientAuth>,
 }
 
 /// What a listener speaks.

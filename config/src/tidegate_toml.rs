@@ -3,6 +3,7 @@
 //! [`file`] mirrors the file key by key; here it is read and checked.
 
 mod access;
+mod client_auth;
 mod collect;
 mod file;
 mod observe;
@@ -56,13 +57,26 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
     let mut listeners = Vec::with_capacity(file.listener.len());
     for entry in file.listener {
         let span = entry.span();
-        let listener = entry.into_inner();
+        let (mut listener, client_auth) = entry.into_inner().into_parts();
         if listener.protocol == Protocol::Https && file.certificate.is_empty() {
             return Err(wrong(
                 span,
                 "this listener speaks TLS, but the file has no [[certificate]]",
                 "add a [[certificate]] with `cert` and `key`, or set `protocol = \"http\"`",
             ));
+        }
+        if let Some(section) = client_auth {
+            let span = section.span();
+            if listener.protocol != Protocol::Https {
+                return Err(wrong(
+                    span,
+                    "certificates of clients at a listener that does not speak TLS",
+                    "take out `client_auth`, or set `protocol = \"https\"`",
+                ));
+            }
+            let settings = section.into_inner().into_settings(base);
+            listener.client_auth =
+                Some(settings.map_err(|(message, hint)| wrong(span, message, hint))?);
         }
         listeners.push(listener);
     }

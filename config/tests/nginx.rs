@@ -175,7 +175,6 @@ fn what_people_have_is_read() {
             &[
                 "9 ssl_verify_client on",
                 "11 limit_req zone=one burst=20",
-                "13 proxy_set_header X-Client $ssl_client_s_dn",
                 "17 stream",
             ],
         ),

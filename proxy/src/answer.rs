@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use crate::client_certificates::Rejection;
 use crate::sites::Dress;
 
 /// The header by which clients recognise a v2 registry (Docker Registry HTTP
@@ -106,6 +107,24 @@ impl Answer {
             StatusCode::FORBIDDEN,
             "DENIED",
             "requested access to the resource is denied",
+        )
+    }
+
+    /// 400 for a client without the certificate that it needs: nginx's status.
+    pub(crate) fn client_certificate(rejection: &Rejection) -> Self {
+        let message = match rejection {
+            Rejection::Missing => "a client certificate is required, and none was sent".to_owned(),
+            rejection => format!("the client certificate is refused: {rejection}"),
+        };
+        Self::new(StatusCode::BAD_REQUEST, "UNAUTHORIZED", message)
+    }
+
+    /// 421 for a request on a connection that was made for another host.
+    pub(crate) fn misdirected() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "UNSUPPORTED",
+            "this connection was made for a host that asks for other client certificates",
         )
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tidegate_failure::Explain;
 
 use crate::certificates::CertificateError;
+use crate::client_certificates::ClientCaError;
 use crate::edge::BadExpression;
 
 /// The front cannot start. Nothing has been served.
@@ -33,6 +34,16 @@ pub enum BindError {
     /// A certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The CAs or revocation lists for certificates of clients cannot be used.
+    #[error(transparent)]
+    ClientCa(#[from] ClientCaError),
+    /// A site asks for certificates of clients, and its CAs were not read: the
+    /// settings of the front do not name it.
+    #[error("the CAs for certificates of clients on {address} were not read")]
+    UnreadClientCa {
+        /// The listener's address.
+        address: SocketAddr,
+    },
     /// TLS itself cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[source] rustls::Error),
@@ -97,6 +108,7 @@ impl Explain for BindError {
                     .to_owned(),
             ),
             Self::Certificate(error) => error.hint(),
+            Self::ClientCa(error) => error.hint(),
             Self::NoTrust => Some(
                 "name the file with the CAs (`proxy_ssl_trusted_certificate`), or do not check"
                     .to_owned(),
@@ -106,6 +118,7 @@ impl Explain for BindError {
             | Self::UpstreamSocket { .. }
             | Self::NoSite { .. }
             | Self::NoRegistry
+            | Self::UnreadClientCa { .. }
             | Self::Trust { .. } => None,
         }
     }

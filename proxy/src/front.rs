@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
-use pingora::listeners::tls::Acceptor;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
+use rustls::ServerConfig;
+use rustls::server::ResolvesServerCert;
 use socket2::Socket;
 use tidegate_auth::Verifier;
-use tidegate_config::{AccessLog, CertificateFiles, Edge, Forward, Listener, Protocol, Upstream};
+use tidegate_config::{
+    AccessLog, CertificateFiles, ClientAuth, Edge, Forward, Listener, Protocol, Upstream,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +27,7 @@ use tracing::{debug, error};
 use crate::backend::Destination;
 use crate::bind_error::BindError;
 use crate::certificates::CertificateStore;
+use crate::client_certificates::ClientCertificates;
 use crate::edge::{Gate, RefusedUserAgents, TrustedProxies};
 use crate::forward::{Forwarder, TRIES};
 use crate::in_flight::InFlight;
@@ -32,8 +36,8 @@ use crate::listen::{self, Server};
 use crate::public_ca::PublicCa;
 use crate::redirect::Redirector;
 use crate::service::{KEEP_ALIVE_SECONDS, Service, Shared};
-use crate::sites::{Action, Sites};
-use crate::tls;
+use crate::sites::{Action, Attached, Sites};
+use crate::tls::{self, Handshakes};
 
 /// Bytes of one upload that may be on their way to us (RFC 9113, section 6.9):
 /// at 64 KiB, the default, a client 20 ms away could send 3 MiB/s at most.
@@ -58,6 +62,8 @@ pub struct FrontSettings {
     pub listeners: Vec<Listener>,
     /// For the listeners that speak TLS; the first is the default.
     pub certificates: Vec<CertificateFiles>,
+    /// What certificates the sites ask of clients: the listeners' own are theirs.
+    pub client_auth: Vec<ClientAuth>,
     /// The rules that requests meet.
     pub edge: Edge,
     /// How requests are logged.
@@ -70,8 +76,9 @@ pub struct FrontSettings {
 pub struct Front {
     sockets: Vec<(Socket, BoundListener, Served)>,
     certificates: Arc<CertificateStore>,
+    client_certificates: Arc<ClientCertificates>,
     public_ca: Arc<PublicCa>,
-    acceptor: Arc<Acceptor>,
+    tls: Arc<ServerConfig>,
     in_flight: Arc<InFlight>,
     drain_timeout: Duration,
 }
@@ -79,7 +86,7 @@ pub struct Front {
 /// What serves a listener. Each has its own: that is how a request is known by
 /// the listener that it came to.
 enum Served {
-    Sites(Arc<HttpProxy<Service>>),
+    Sites(Arc<HttpProxy<Service>>, Option<Arc<Attached>>),
     Redirect(Arc<HttpProxy<Redirector>>),
 }
 
@@ -104,7 +111,8 @@ pub struct Drained {
 pub struct PreparedFront {
     listeners: Vec<Listener>,
     certificates: Arc<CertificateStore>,
-    acceptor: Arc<Acceptor>,
+    client_certificates: Arc<ClientCertificates>,
+    tls: Arc<ServerConfig>,
     refused: RefusedUserAgents,
     proxies: TrustedProxies,
     access_log: AccessLog,
@@ -112,7 +120,7 @@ pub struct PreparedFront {
 }
 
 impl PreparedFront {
-    /// Loads and checks the certificates and compiles the expression.
+    /// Loads and checks the certificates, and the CAs of clients', and compiles the expression.
     ///
     /// # Errors
     /// See [`BindError`].
@@ -134,12 +142,16 @@ impl PreparedFront {
         }
         let certificates = CertificateStore::load(&settings.certificates, Arc::clone(&provider))?;
         let certificates = Arc::new(certificates);
-        let config = tls::server_config(Arc::clone(&certificates) as _, provider);
-        let acceptor = Acceptor::from_server_config(Arc::new(config.map_err(BindError::Tls)?));
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
+        let of_listeners = listeners.iter().filter_map(|l| l.client_auth.as_ref());
+        let wanted = of_listeners.chain(&settings.client_auth);
+        let client_certificates = ClientCertificates::load(wanted, &resolver, &provider)?;
+        let config = tls::server_config(resolver, provider, None).map_err(BindError::Tls)?;
         Ok(Self {
             listeners,
             certificates,
-            acceptor: Arc::new(acceptor),
+            client_certificates: Arc::new(client_certificates),
+            tls: Arc::new(config),
             refused: RefusedUserAgents::compile(settings.edge.refused_user_agents.as_deref())?,
             proxies: TrustedProxies::new(settings.edge.trusted_proxies),
             access_log: settings.access_log,
@@ -159,11 +171,15 @@ impl PreparedFront {
         let in_flight = Arc::new(InFlight::default());
         let public_ca = Arc::new(PublicCa::default());
         let listeners = &self.listeners;
-        let simple = |action| Sites::simple(listeners, self.refused, Gate::new(auth), action);
+        let clients = &self.client_certificates;
+        let simple = |action| {
+            let gate = Gate::new(auth);
+            Sites::simple(listeners, clients, self.refused, gate, action)
+        };
         let sites = match destination {
-            Destination::InProcess(backend) => simple(Action::InProcess(backend)),
-            Destination::Forward(settings) => simple(Action::Forward(forwarder(settings)?)),
-            Destination::Sites(virtual_servers) => Sites::of(listeners, virtual_servers)?,
+            Destination::InProcess(backend) => simple(Action::InProcess(backend))?,
+            Destination::Forward(settings) => simple(Action::Forward(forwarder(settings)?))?,
+            Destination::Sites(virtual_servers) => Sites::of(listeners, clients, virtual_servers)?,
         };
         let tries = TRIES.max(sites.tries());
         let shared = Arc::new(Shared {
@@ -192,9 +208,12 @@ impl PreparedFront {
                         tries,
                     )),
                     Protocol::Https | Protocol::Http => {
+                        let speaks_tls = listener.protocol == Protocol::Https;
+                        let attached = shared.sites.attached(index).filter(|_| speaks_tls);
+                        let attached = attached.map(Arc::clone);
                         let shared = Arc::clone(&shared);
                         let listener = index;
-                        Served::Sites(proxy(Service { listener, shared }, tries))
+                        Served::Sites(proxy(Service { listener, shared }, tries), attached)
                     }
                 };
                 Ok((socket, bound, service))
@@ -203,8 +222,9 @@ impl PreparedFront {
         Ok(Front {
             sockets,
             certificates: self.certificates,
+            client_certificates: self.client_certificates,
             public_ca,
-            acceptor: self.acceptor,
+            tls: self.tls,
             in_flight,
             drain_timeout: self.drain_timeout,
         })
@@ -245,6 +265,13 @@ impl Front {
         Arc::clone(&self.certificates)
     }
 
+    /// The CAs and revocation lists for certificates of clients, to be reloaded
+    /// while the front serves.
+    #[must_use]
+    pub fn client_certificates(&self) -> Arc<ClientCertificates> {
+        Arc::clone(&self.client_certificates)
+    }
+
     /// Serves until `shutdown` resolves. Then nothing more is accepted, idle
     /// connections are closed, and requests in flight have `drain_timeout` to
     /// finish.
@@ -269,10 +296,10 @@ impl Front {
                 bound,
             };
             match &service {
-                Served::Sites(service) => {
-                    let speaks_tls = bound.protocol == Protocol::Https;
-                    let acceptor = speaks_tls.then(|| Arc::clone(&self.acceptor));
-                    serving.start(socket, Arc::clone(service), acceptor);
+                Served::Sites(service, sites) => {
+                    let sites = sites.as_ref().map(Arc::clone);
+                    let tls = sites.map(|sites| Handshakes::new(Arc::clone(&self.tls), sites));
+                    serving.start(socket, Arc::clone(service), tls);
                 }
                 Served::Redirect(service) => serving.start(socket, Arc::clone(service), None),
             }
@@ -288,7 +315,7 @@ impl Front {
         closing.send_replace(true);
         for service in served {
             match service {
-                Served::Sites(service) => service.http_cleanup().await,
+                Served::Sites(service, _) => service.http_cleanup().await,
                 Served::Redirect(service) => service.http_cleanup().await,
             }
         }
@@ -342,11 +369,11 @@ impl Serving {
         self,
         socket: Socket,
         app: Arc<A>,
-        acceptor: Option<Arc<Acceptor>>,
+        tls: Option<Handshakes>,
     ) {
         let server = Server {
             app,
-            acceptor,
+            tls,
             shutdown: self.shutdown,
             closer: self.closer,
         };

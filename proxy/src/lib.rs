@@ -18,6 +18,7 @@ mod answer;
 mod backend;
 mod bind_error;
 mod certificates;
+mod client_certificates;
 mod context;
 mod edge;
 mod forward;
@@ -33,6 +34,7 @@ mod service;
 mod sites;
 mod socket;
 mod tls;
+mod tls_socket;
 
 /// Filter directives, in the notation of `tracing`'s `EnvFilter`, for the
 /// libraries beneath: they call every client that goes away an error. What
@@ -42,6 +44,7 @@ pub const LOG_DIRECTIVES: &str = "pingora_core=off,pingora_proxy=off";
 pub use backend::{Authorization, Backend, BoxError, ClientAddress, Destination, ResponseBody};
 pub use bind_error::BindError;
 pub use certificates::{CertificateError, CertificateStore, Reloaded};
+pub use client_certificates::{ClientCaError, ClientCertificates, ReloadedClientCas};
 pub use edge::BadExpression;
 pub use front::{BoundListener, Drained, Front, FrontSettings, PreparedFront};
 pub use public_ca::PublicCa;

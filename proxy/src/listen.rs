@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::ServerApp;
-use pingora::listeners::tls::Acceptor;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
@@ -19,6 +18,7 @@ use tracing::{debug, info, warn};
 use crate::bind_error::BindError;
 use crate::linger::Closer;
 use crate::socket::ClientSocket;
+use crate::tls::Handshakes;
 
 /// Connections the system may hold for us; it cuts this down to what it allows.
 const BACKLOG: i32 = 4096;
@@ -69,7 +69,7 @@ fn open(address: SocketAddr, v6_only: bool) -> io::Result<Socket> {
 pub(crate) struct Server<A> {
     pub(crate) app: Arc<A>,
     /// For listeners that speak TLS.
-    pub(crate) acceptor: Option<Arc<Acceptor>>,
+    pub(crate) tls: Option<Handshakes>,
     pub(crate) shutdown: ShutdownWatch,
     pub(crate) closer: Closer,
 }
@@ -130,18 +130,16 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
             return;
         }
         let socket = ClientSocket::new(stream, peer, self.closer.clone());
-        let stream: Stream = match &self.acceptor {
+        let stream: Stream = match &self.tls {
             None => Box::new(socket),
-            Some(acceptor) => {
-                match tokio::time::timeout(HANDSHAKE, acceptor.tls_handshake(socket)).await {
-                    Ok(Ok(stream)) => Box::new(stream),
-                    Ok(Err(error)) => return report_handshake(peer, &error),
-                    Err(_) => {
-                        debug!(client.address = %peer, "the TLS handshake took too long");
-                        return;
-                    }
+            Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.shake(socket)).await {
+                Ok(Ok(stream)) => Box::new(stream),
+                Ok(Err(error)) => return report_handshake(peer, &error),
+                Err(_) => {
+                    debug!(client.address = %peer, "the TLS handshake took too long");
+                    return;
                 }
-            }
+            },
         };
         // Nothing comes back: `process_new` keeps a connection until its end.
         let _ = self.app.process_new(stream, &self.shutdown).await;
@@ -158,13 +156,11 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 /// One line that says who and why. Whoever connects and goes, as port scanners
 /// and health checks do, is not news.
-fn report_handshake(peer: SocketAddr, error: &pingora::Error) {
-    let text = error.to_string();
-    let reason = handshake_reason(&text);
-    if ["eof", "reset by peer", "Broken pipe"]
-        .iter()
-        .any(|quiet| reason.contains(quiet))
-    {
+fn report_handshake(peer: SocketAddr, error: &io::Error) {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let reason = error.to_string();
+    let reason = reason.as_str();
+    if matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) {
         debug!(client.address = %peer, reason, "the client left during the TLS handshake");
     } else {
         let hint = handshake_hint(reason);
@@ -174,7 +170,12 @@ fn report_handshake(peer: SocketAddr, error: &pingora::Error) {
 
 /// What the operator can do about the failures that a registry's users have.
 fn handshake_hint(reason: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 4] = [
+    const HINTS: [(&str, &str); 5] = [
+        (
+            "UnsupportedCertVersion",
+            "the client's certificate is X.509 version 1, which rustls does not read: sign it with \
+             extensions, as `tidegate certs client` does",
+        ),
         (
             "InvalidContentType",
             "the client does not speak TLS: it was given an http URL, or takes the registry for insecure",
@@ -191,12 +192,6 @@ fn handshake_hint(reason: &str) -> Option<&'static str> {
         .map(|(_, hint)| *hint)
 }
 
-/// What rustls said, without the layers around it.
-fn handshake_reason(text: &str) -> &str {
-    let reason = text.rsplit("error: ").next().unwrap_or(text);
-    reason.lines().next().unwrap_or(reason).trim()
-}
-
 #[cfg(test)]
 mod tests {
     use tidegate_config::Protocol;
@@ -208,6 +203,7 @@ mod tests {
         Listener {
             address: address.parse().unwrap(),
             protocol: Protocol::Http,
+            client_auth: None,
         }
     }
 
@@ -230,10 +226,10 @@ mod tests {
     #[test]
     fn a_port_in_use_is_told_at_once() {
         let first = listener("127.0.0.1:0");
-        let socket = bind(&first, &[first]).unwrap();
+        let socket = bind(&first, std::slice::from_ref(&first)).unwrap();
         let taken = socket.local_addr().unwrap().as_socket().unwrap();
         let second = listener(&taken.to_string());
-        let error = bind(&second, &[second]).err().unwrap();
+        let error = bind(&second, std::slice::from_ref(&second)).err().unwrap();
         assert!(error.to_string().contains(&taken.to_string()), "{error}");
         assert!(error.hint().unwrap().contains(&taken.port().to_string()));
     }
@@ -241,24 +237,12 @@ mod tests {
     #[test]
     fn the_v6_wildcard_leaves_ipv4_to_whoever_claims_it() {
         let wildcard = listener("[::]:5043");
-        let listeners = |other| [wildcard, listener(other)];
-        assert!(!v6_only(wildcard.address, &[wildcard]));
+        let listeners = |other| [wildcard.clone(), listener(other)];
+        assert!(!v6_only(wildcard.address, std::slice::from_ref(&wildcard)));
         assert!(v6_only(wildcard.address, &listeners("0.0.0.0:5043")));
         assert!(v6_only(wildcard.address, &listeners("127.0.0.1:5043")));
         assert!(!v6_only(wildcard.address, &listeners("0.0.0.0:80")));
         assert!(!v6_only("[::]:0".parse().unwrap(), &listeners("0.0.0.0:0")));
-    }
-
-    #[test]
-    fn the_reason_is_what_rustls_said() {
-        assert_eq!(
-            handshake_reason(
-                " TLSHandshakeFailure context: TLS accept() failed: TLSHandshakeFailure context: \
-                 tls connect error: received fatal alert: UnknownCA cause: x"
-            ),
-            "received fatal alert: UnknownCA cause: x"
-        );
-        assert_eq!(handshake_reason("plain"), "plain");
     }
 
     #[test]

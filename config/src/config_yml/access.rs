@@ -70,6 +70,7 @@ pub(super) fn site(auth: Auth) -> Site {
         is_final: false,
     };
     Site {
+        client_auth: None,
         attachments: vec![Attachment {
             listener: 0,
             is_default: true,

@@ -85,6 +85,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
         server: http.server,
         listeners: vec![Listener {
             address: http.address,
+            client_auth: None,
             protocol: match http.certificate {
                 Some(_) => Protocol::Https,
                 None => Protocol::Http,

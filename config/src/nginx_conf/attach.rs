@@ -31,7 +31,10 @@ pub(super) fn attach(
     verdicts: &mut Verdicts,
 ) -> Result<Attached, Box<Diagnostic>> {
     let shared = shared(&servers, verdicts)?;
-    let listeners: Vec<Listener> = shared.iter().map(|shared| shared.listener).collect();
+    let listeners: Vec<Listener> = shared
+        .iter()
+        .map(|shared| shared.listener.clone())
+        .collect();
     let mut attached = Attached {
         certificates: certificates(&servers, &shared),
         ..Attached::default()
@@ -48,6 +51,7 @@ pub(super) fn attach(
             })
         });
         attached.sites.push(Site {
+            client_auth: None,
             attachments: attachments.collect(),
             names: server.names,
             rewrites: server.rewrites,
@@ -108,6 +112,7 @@ fn shared(
                 listener: Listener {
                     address,
                     protocol: speaks(listen.tls),
+                    client_auth: None,
                 },
                 default: (index, listen.is_default),
             });

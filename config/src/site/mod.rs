@@ -20,7 +20,8 @@ use std::time::Duration;
 pub use self::access::{Access, AddressRule, MethodRule};
 pub use self::expression::{PerlExpression, PerlExpressionError};
 pub use self::notation::NotationError;
-pub use self::template::{Piece, Template, Translation, Variable};
+pub use self::template::{CertificateFact, Piece, Template, Translation, Variable};
+use crate::client_auth::ClientAuth;
 use crate::header::HeaderFieldName;
 use crate::upstream::Upstream;
 
@@ -31,6 +32,9 @@ pub struct Site {
     pub attachments: Vec<Attachment>,
     /// The names it goes by; none if it is only ever the default of a listener.
     pub names: Vec<ServerName>,
+    /// What certificates are asked of clients over TLS. `None`: what the listener
+    /// says.
+    pub client_auth: Option<ClientAuth>,
     /// Looked at before a place is chosen, in this order.
     pub rewrites: Vec<Rewrite>,
     /// Its places, in the order of the file, which counts for expressions. What

@@ -4,8 +4,8 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use super::{
-    Condition, PathMatch, PerlExpression, PerlExpressionError, Piece, ServerName, Template, Test,
-    Translation, Variable,
+    CertificateFact, Condition, PathMatch, PerlExpression, PerlExpressionError, Piece, ServerName,
+    Template, Test, Translation, Variable,
 };
 
 /// Why a text cannot be read.
@@ -38,7 +38,7 @@ pub enum NotationError {
 }
 
 /// The variables that have one name each.
-const VARIABLES: [(&str, Variable); 19] = [
+const VARIABLES: [(&str, Variable); 25] = [
     ("host", Variable::Host),
     ("scheme", Variable::Scheme),
     ("request_method", Variable::RequestMethod),
@@ -57,6 +57,27 @@ const VARIABLES: [(&str, Variable); 19] = [
     ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
     ("proxy_host", Variable::ProxyHost),
     ("status", Variable::Status),
+    (
+        "ssl_client_verify",
+        Variable::Client(CertificateFact::Verify),
+    ),
+    (
+        "ssl_client_s_dn",
+        Variable::Client(CertificateFact::Subject),
+    ),
+    ("ssl_client_i_dn", Variable::Client(CertificateFact::Issuer)),
+    (
+        "ssl_client_serial",
+        Variable::Client(CertificateFact::Serial),
+    ),
+    (
+        "ssl_client_fingerprint",
+        Variable::Client(CertificateFact::Fingerprint),
+    ),
+    (
+        "ssl_client_escaped_cert",
+        Variable::Client(CertificateFact::Escaped),
+    ),
     // What nginx has two names for is written by the first.
     ("document_uri", Variable::Uri),
 ];

@@ -60,10 +60,31 @@ pub enum Variable {
     RequestHeader(String),
     /// `$upstream_http_…` and `$sent_http_…`: a field of the answer.
     ResponseHeader(String),
+    /// `$ssl_client_…`: the certificate that the client showed.
+    Client(CertificateFact),
     /// `$status`: the status of the answer.
     Status,
     /// What a `map` makes of another text.
     Translated(Arc<Translation>),
+}
+
+/// What is known of the certificate that a client showed; empty if it showed none,
+/// unless it is said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateFact {
+    /// `$ssl_client_verify`: `SUCCESS`, `FAILED:` with the reason, or `NONE`.
+    /// Empty without TLS.
+    Verify,
+    /// `$ssl_client_s_dn`: the subject (RFC 2253).
+    Subject,
+    /// `$ssl_client_i_dn`: the issuer (RFC 2253).
+    Issuer,
+    /// `$ssl_client_serial`, in hexadecimal digits.
+    Serial,
+    /// `$ssl_client_fingerprint`: its SHA-1, in hexadecimal digits.
+    Fingerprint,
+    /// `$ssl_client_escaped_cert`: in PEM, escaped as in a URL.
+    Escaped,
 }
 
 /// nginx's `map`.

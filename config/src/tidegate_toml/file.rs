@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::access::AccessSection;
+use super::client_auth::ClientAuthSection;
 use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
 use super::observe::{self, DebugSection, HealthSection, WebhookSection};
 use super::site::{MapSection, SiteSection};
@@ -28,8 +29,8 @@ pub(super) struct File {
     pub(super) log: LogSection,
     #[serde(default)]
     pub(super) server: ServerSection,
-    #[serde(default, deserialize_with = "value::listeners")]
-    pub(super) listener: Vec<Spanned<Listener>>,
+    #[serde(default)]
+    pub(super) listener: Vec<Spanned<ListenerSection>>,
     #[serde(default)]
     pub(super) certificate: Vec<CertificateSection>,
     #[serde(default)]
@@ -108,11 +109,15 @@ pub(super) struct ListenerSection {
     #[serde(default, deserialize_with = "value::protocol")]
     protocol: value::ProtocolName,
     https_port: Option<u16>,
+    client_auth: Option<Spanned<ClientAuthSection>>,
 }
 
-impl From<ListenerSection> for Listener {
-    fn from(section: ListenerSection) -> Self {
-        Self {
+impl ListenerSection {
+    /// The listener, and what certificates it asks for.
+    pub(super) fn into_parts(self) -> (Listener, Option<Spanned<ClientAuthSection>>) {
+        let section = self;
+        let listener = Listener {
+            client_auth: None,
             address: section.address,
             protocol: match section.protocol {
                 value::ProtocolName::Https => Protocol::Https,
@@ -121,7 +126,8 @@ impl From<ListenerSection> for Listener {
                     port: section.https_port.unwrap_or(443),
                 },
             },
-        }
+        };
+        (listener, section.client_auth)
     }
 }
 

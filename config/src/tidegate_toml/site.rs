@@ -10,9 +10,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::client_auth::ClientAuthSection;
 use super::value;
 use crate::header::HeaderFieldName;
-use crate::settings::{Auth, Listener};
+use crate::settings::{Auth, Listener, Protocol};
 use crate::site::{
     Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
     PathMatch, PerlExpression, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template,
@@ -48,6 +49,9 @@ pub(super) struct SiteSection {
     default_at: Vec<SocketAddr>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     names: Vec<String>,
+    /// As `[listener.client_auth]`, in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_auth: Option<ClientAuthSection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rewrite: Vec<RewriteSection>,
     #[serde(default, skip_serializing_if = "RulesSection::is_empty")]
@@ -321,7 +325,16 @@ impl Reader<'_> {
             let address = section.default_at[elsewhere];
             return Err(format!("`default_at`: the site is not served at {address}"));
         }
+        let client_auth = section
+            .client_auth
+            .map(|auth| auth.into_settings(self.base));
+        let client_auth = client_auth.transpose().map_err(|(message, _)| message)?;
+        let speaks_tls = |at: &usize| self.listeners[*at].protocol == Protocol::Https;
+        if client_auth.is_some() && !listed.iter().any(speaks_tls) {
+            return Err("`client_auth` at a site that is not served over TLS".to_owned());
+        }
         Ok(Site {
+            client_auth,
             attachments: listed
                 .into_iter()
                 .map(|listener| Attachment {
@@ -563,6 +576,7 @@ pub(super) mod written {
             listen: site.attachments.iter().map(address).collect(),
             default_at: defaults.map(address).collect(),
             names: site.names.iter().map(ToString::to_string).collect(),
+            client_auth: site.client_auth.as_ref().map(ClientAuthSection::of),
             rewrite: rewrites(&site.rewrites),
             elsewhere: rules(&site.elsewhere),
             place: site.places.iter().map(place).collect(),

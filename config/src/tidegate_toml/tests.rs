@@ -1,3 +1,4 @@
+mod client_auth;
 mod observe;
 
 use std::num::NonZeroU64;
@@ -55,6 +56,7 @@ fn what_is_not_said_has_its_default() {
             listeners: vec![Listener {
                 address: "127.0.0.1:5043".parse().unwrap(),
                 protocol: Protocol::Https,
+                client_auth: None,
             }],
             certificates: vec![CertificateFiles {
                 cert: "/srv/tidegate/certs/site.crt".into(),

@@ -12,8 +12,7 @@ use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 
-use super::file::ListenerSection;
-use crate::settings::{AccessLog, Listener, LogFormat};
+use crate::settings::{AccessLog, LogFormat};
 use crate::upstream::Upstream;
 
 pub(super) fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
@@ -175,20 +174,7 @@ pub(super) fn upstream<'de, D: Deserializer<'de>>(d: D) -> Result<Upstream, D::E
     text.parse().map_err(|why| wrong(why, HINT))
 }
 
-pub(super) fn listeners<'de, D: Deserializer<'de>>(
-    d: D,
-) -> Result<Vec<Spanned<Listener>>, D::Error> {
-    let sections = Vec::<Spanned<ListenerSection>>::deserialize(d)?;
-    Ok(sections
-        .into_iter()
-        .map(|section| {
-            let span = section.span();
-            Spanned::new(span, section.into_inner().into())
-        })
-        .collect())
-}
-
-fn one_of<'de, D: Deserializer<'de>, T: Copy>(
+pub(super) fn one_of<'de, D: Deserializer<'de>, T: Copy>(
     d: D,
     known: &[(&'static str, T)],
 ) -> Result<T, D::Error> {

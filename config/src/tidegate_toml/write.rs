@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::client_auth::ClientAuthSection;
 use super::site::{MapSection, SiteSection, written};
+use crate::client_auth::ClientAuth;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::settings::{
@@ -38,6 +40,9 @@ pub fn write(settings: &Settings, comment: &str) -> String {
                 text.text("protocol", "redirect-to-https");
                 text.key("https_port", port);
             }
+        }
+        if let Some(client_auth) = &listener.client_auth {
+            text.client_auth(client_auth);
         }
     }
     for pair in &settings.certificates {
@@ -150,6 +155,15 @@ impl Text {
             self.section(header);
             self.0.push_str(&content.0);
         }
+    }
+
+    fn client_auth(&mut self, client_auth: &ClientAuth) {
+        let mut client_auth = client_auth.clone();
+        client_auth.resolve(absolute);
+        self.section("[listener.client_auth]");
+        let section = toml::to_string(&ClientAuthSection::of(&client_auth))
+            .expect("texts, numbers and lists of them can be said in TOML");
+        self.0.push_str(&section);
     }
 
     fn edge(&mut self, edge: &Edge, has_sites: bool) {
@@ -359,6 +373,9 @@ fn templates(site: &Site) -> Vec<&Template> {
 }
 
 fn with_absolute_paths(site: &mut Site) {
+    if let Some(client_auth) = &mut site.client_auth {
+        client_auth.resolve(absolute);
+    }
     let places = site.places.iter_mut();
     let rules = places.map(|place| {
         if let Action::Proxy(proxy) = &mut place.action
@@ -454,6 +471,15 @@ address = "0.0.0.0:443"
 address = "0.0.0.0:80"
 protocol = "redirect-to-https"
 https_port = 8443
+[[listener]]
+address = "0.0.0.0:444"
+[listener.client_auth]
+ca = ["clients.crt", "others.crt"]
+trusted = "roots.crt"
+crl = "clients.crl"
+depth = 2
+required = false
+user = "san-uri"
 [[certificate]]
 cert = "a \"b\".crt"
 key = "a.key"
@@ -546,6 +572,7 @@ values = [["", "registry/2.0"], ["~*^x", "${scheme}y"]]
 listen = ["0.0.0.0:443"]
 default_at = ["0.0.0.0:443"]
 names = ["registry.example.org", "*.example.org", "~^r\\d"]
+client_auth = { ca = "clients.crt", verify = "any-issuer" }
 rewrite = [{ when = ["$request_method = TRACE"], status = 405, text = "no $host" }]
 elsewhere = { max_body = 1048576, addresses = ["deny all"] }
 

@@ -11,6 +11,7 @@ use super::places::Choice;
 use super::rules::{first_answer, redirect};
 use super::{Action, Place, Refusal, Sites};
 use crate::answer::{Answer, is_api};
+use crate::client_certificates::{Shown, certificate_user};
 use crate::context::RequestContext;
 use crate::edge::Origin;
 
@@ -46,6 +47,7 @@ impl Sites {
             client: context.client,
             peer: address(session.client_addr()),
             local: address(session.server_addr()),
+            shown: Shown::of(session),
             server_name: &self.sites[chosen.site].name,
             proxy_host: match &self.place(chosen).action {
                 Action::Proxy(servers) => &servers.host,
@@ -56,7 +58,7 @@ impl Sites {
     }
 
     /// Leads a request that came to the listener of that index to its place, and
-    /// lets it in there, in nginx's order: the site's own rewrites, the choice of
+    /// lets it in there, in nginx's order: the client's certificate, the site's own rewrites, the choice of
     /// the place, the length of the body, the place's rewrites, and who may come
     /// in.
     ///
@@ -69,11 +71,10 @@ impl Sites {
         context: &mut RequestContext,
         origin: Origin,
     ) -> Result<(), Refusal> {
-        let hosts = self.listeners.get(listener).and_then(Option::as_ref);
-        let hosts = hosts.ok_or_else(Answer::internal)?;
+        let attached = self.attached(listener).ok_or_else(Answer::internal)?;
         let index = match context.names_no_host {
-            true => hosts.default(),
-            false => hosts.choose(origin.authority.host()),
+            true => attached.default_site(),
+            false => attached.choose(origin.authority.host()),
         };
         let site = &self.sites[index];
         let here = Here::of(&origin);
@@ -84,6 +85,7 @@ impl Sites {
             place: site.places.len() - 1,
         };
         context.chosen = Some(chosen);
+        attached.admit(session, index)?;
 
         let request = session.req_header();
         let path = request.uri.path();
@@ -129,7 +131,9 @@ impl Sites {
             .access
             .admit(&request.method, &request.headers, client)
             .await;
-        context.identity = admitted?.map(OnceLock::from).unwrap_or_default();
+        let by_certificate = || certificate_user(session).cloned();
+        let identity = admitted?.or_else(by_certificate);
+        context.identity = identity.map(OnceLock::from).unwrap_or_default();
         Ok(())
     }
 }

@@ -7,10 +7,13 @@ use http::header::{AUTHORIZATION, HOST, HeaderMap};
 use http::{Uri, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use tidegate_auth::basic;
-use tidegate_config::site::{Condition, Piece, Template, Test, Translation, Variable};
+use tidegate_config::site::{
+    CertificateFact, Condition, Piece, Template, Test, Translation, Variable,
+};
 
 use super::hosts::lower;
 use super::path::normalize;
+use crate::client_certificates::{Shown, subject};
 
 /// How deep `map`s may lead to one another; one that leads to itself has an end.
 const DEPTH: usize = 8;
@@ -28,6 +31,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) local: Option<SocketAddr>,
     /// The first name of the site.
     pub(crate) server_name: &'a str,
+    /// What the client showed where it was asked for a certificate.
+    pub(crate) shown: Option<&'a Shown>,
     /// What `proxy_pass` names.
     pub(crate) proxy_host: &'a str,
     /// Once there is one.
@@ -113,8 +118,35 @@ impl<'a> Facts<'a> {
             Variable::ResponseHeader(name) => self
                 .answer
                 .map_or(Cow::Borrowed(""), |answer| joined(&answer.headers, name)),
+            Variable::Client(fact) => self.certificate(*fact),
             Variable::Status => shown(self.answer.map(|answer| answer.status.as_u16())),
             Variable::Translated(translation) => self.translate(translation, depth),
+        }
+    }
+
+    fn certificate(&self, fact: CertificateFact) -> Cow<'_, str> {
+        let shown = self
+            .shown
+            .and_then(|shown| Some((shown, shown.certificate()?)));
+        let Some((shown, der)) = shown else {
+            let is_asked = fact == CertificateFact::Verify && self.over_tls;
+            return Cow::Borrowed(if is_asked { "NONE" } else { "" });
+        };
+        let names = || subject::distinguished_names(der);
+        match fact {
+            CertificateFact::Verify => match shown.verified() {
+                Ok(()) => Cow::Borrowed("SUCCESS"),
+                Err(rejection) => Cow::Owned(format!("FAILED:{}", rejection.openssl())),
+            },
+            CertificateFact::Subject => {
+                Cow::Owned(names().map(|names| names.subject).unwrap_or_default())
+            }
+            CertificateFact::Issuer => {
+                Cow::Owned(names().map(|names| names.issuer).unwrap_or_default())
+            }
+            CertificateFact::Serial => Cow::Owned(subject::serial(der).unwrap_or_default()),
+            CertificateFact::Fingerprint => Cow::Owned(subject::fingerprint(der)),
+            CertificateFact::Escaped => Cow::Owned(subject::escaped_pem(der)),
         }
     }
 
@@ -201,6 +233,7 @@ mod tests {
             peer: Some(([192, 0, 2, 1], 4711).into()),
             local: Some(([198, 51, 100, 1], 443).into()),
             server_name: "registry.example.org",
+            shown: None,
             proxy_host: "registry:5000",
             answer: None,
         }
@@ -234,6 +267,10 @@ mod tests {
             ("$server_addr:$server_port", "198.51.100.1:443"),
             ("$server_name $https", "registry.example.org on"),
             ("$remote_user", "alice"),
+            (
+                "$ssl_client_verify$ssl_client_s_dn$ssl_client_serial",
+                "NONE",
+            ),
             ("$proxy_add_x_forwarded_for", "1.1.1.1, 2.2.2.2, 192.0.2.1"),
             ("$proxy_host", "registry:5000"),
             ("$http_user_agent", "docker/27"),

@@ -121,6 +121,7 @@ mod tests {
                 .iter()
                 .map(|name| ServerName::parse(name).unwrap())
                 .collect(),
+            client_auth: None,
             rewrites: Vec::new(),
             places: Vec::new(),
             elsewhere: Rules::default(),

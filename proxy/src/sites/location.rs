@@ -134,6 +134,7 @@ mod tests {
             peer: None,
             local: None,
             server_name: "",
+            shown: None,
             proxy_host: &proxy.host,
             answer: None,
         };

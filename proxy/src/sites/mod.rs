@@ -4,6 +4,7 @@
 //! A front without sites has one, with one place for everything: requests take
 //! the same way through both.
 
+mod attached;
 mod balance;
 mod choice;
 mod dress;
@@ -24,9 +25,9 @@ use tidegate_auth::{HtpasswdError, Verifier};
 use tidegate_config::site::{self, Rewrite};
 use tidegate_config::{Listener, Protocol};
 
+pub(crate) use self::attached::Attached;
 pub(crate) use self::choice::{Chosen, here, over_tls};
 pub(crate) use self::dress::Dress;
-use self::hosts::Hosts;
 use self::passwords::Passwords;
 use self::places::Places;
 pub(crate) use self::rules::Refusal;
@@ -34,6 +35,7 @@ use self::rules::Rules;
 pub(crate) use self::upstream::{Attempt, Servers};
 use crate::backend::Backend;
 use crate::bind_error::BindError;
+use crate::client_certificates::ClientCertificates;
 use crate::edge::{Gate, RefusedUserAgents};
 use crate::forward::Forwarder;
 
@@ -80,7 +82,7 @@ impl fmt::Debug for VirtualServers {
 /// All sites, ready for use.
 pub(crate) struct Sites {
     /// For each listener; `None` for those that only redirect.
-    listeners: Vec<Option<Hosts>>,
+    listeners: Vec<Option<Arc<Attached>>>,
     sites: Vec<Site>,
 }
 
@@ -109,25 +111,33 @@ pub(crate) enum Action {
 
 impl Sites {
     /// One site with one place.
+    ///
+    /// # Errors
+    /// A listener whose CAs for clients were not loaded.
     pub(crate) fn simple(
         listeners: &[Listener],
+        certificates: &ClientCertificates,
         refused: RefusedUserAgents,
         gate: Gate,
         action: Action,
-    ) -> Self {
+    ) -> Result<Self, BindError> {
         let place = Place {
             rules: Rules::simple(refused, gate),
             action,
         };
-        Self {
-            listeners: listeners.iter().map(|_| Some(Hosts::only(0))).collect(),
+        let attached = listeners.iter().map(|listener| {
+            let attached = Attached::only(listener, certificates)?;
+            Ok::<_, BindError>(Some(Arc::new(attached)))
+        });
+        Ok(Self {
+            listeners: attached.collect::<Result<_, _>>()?,
             sites: vec![Site {
                 name: String::new(),
                 rewrites: Vec::new(),
                 paths: None,
                 places: vec![place],
             }],
-        }
+        })
     }
 
     /// What a configuration says.
@@ -136,6 +146,7 @@ impl Sites {
     /// A listener without a site, or a place whose destination cannot be used.
     pub(crate) fn of(
         listeners: &[Listener],
+        certificates: &ClientCertificates,
         virtual_servers: VirtualServers,
     ) -> Result<Self, BindError> {
         let VirtualServers {
@@ -147,9 +158,8 @@ impl Sites {
             if let Protocol::RedirectToHttps { .. } = listener.protocol {
                 return Ok(None);
             }
-            let address = listener.address;
-            let hosts = Hosts::of(index, &sites).ok_or(BindError::NoSite { address })?;
-            Ok(Some(hosts))
+            let attached = Attached::of(listener, index, &sites, certificates)?;
+            Ok(Some(Arc::new(attached)))
         });
         Ok(Self {
             listeners: hosts.collect::<Result<_, BindError>>()?,
@@ -158,6 +168,11 @@ impl Sites {
                 .map(|site| Site::of(site, &passwords, registry.as_ref()))
                 .collect::<Result<_, _>>()?,
         })
+    }
+
+    /// What is served at the listener of that index, unless it only redirects.
+    pub(crate) fn attached(&self, listener: usize) -> Option<&Arc<Attached>> {
+        self.listeners.get(listener)?.as_ref()
     }
 
     /// How many times a request may have to be tried.

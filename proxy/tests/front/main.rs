@@ -2,6 +2,7 @@
 //! real TLS.
 
 mod access_log;
+mod client_certificates;
 mod drain;
 mod edge;
 mod forward;

@@ -28,6 +28,7 @@ fn site(names: &[&str], places: Vec<Place>) -> Site {
             .iter()
             .map(|name| ServerName::parse(name).unwrap())
             .collect(),
+        client_auth: None,
         rewrites: Vec::new(),
         places,
         elsewhere: Rules::default(),

@@ -19,6 +19,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::authority::Made;
+
 /// The name of the API's header.
 pub(crate) const API_VERSION: &str = "docker-distribution-api-version";
 
@@ -28,6 +30,7 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     roots: RootCertStore,
     versions: &'static [&'static SupportedProtocolVersion],
+    shows: Option<Made>,
 }
 
 /// What a client has of an answer.
@@ -95,6 +98,7 @@ impl Client {
             address,
             roots,
             versions: rustls::ALL_VERSIONS,
+            shows: None,
         }
     }
 
@@ -106,29 +110,59 @@ impl Client {
         self
     }
 
+    /// A client that shows a certificate if it is asked for one.
+    pub(crate) fn showing(mut self, made: Option<&Made>) -> Self {
+        self.shows = made.cloned();
+        self
+    }
+
+    /// How it speaks TLS.
+    pub(crate) fn config(&self, alpn: &[&[u8]]) -> ClientConfig {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.versions)
+            .unwrap()
+            .with_root_certificates(self.roots.clone());
+        let mut config = match &self.shows {
+            None => config.with_no_client_auth(),
+            Some(Made { chain, key, .. }) => config
+                .with_client_auth_cert(chain.clone(), key.clone_key())
+                .unwrap(),
+        };
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        config
+    }
+
     /// A connection with `name` as SNI.
     pub(crate) async fn tls(
         &self,
         name: &str,
         alpn: &[&[u8]],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(self.versions)
-            .unwrap()
-            .with_root_certificates(self.roots.clone())
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        self.tls_by(&Arc::new(self.config(alpn)), name).await
+    }
+
+    /// The same with a configuration that may know a session.
+    pub(crate) async fn tls_by(
+        &self,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config))
+        TlsConnector::from(Arc::clone(config))
             .connect(name, stream)
             .await
     }
 
     /// One request over HTTP/1.1 and TLS.
     pub(crate) async fn h1(&self, request: Request<Full<Bytes>>) -> Answer {
-        let stream = self.tls("localhost", &[b"http/1.1"]).await.unwrap();
+        self.h1_for("localhost", request).await
+    }
+
+    /// The same on a connection that is made for another name.
+    pub(crate) async fn h1_for(&self, name: &str, request: Request<Full<Bytes>>) -> Answer {
+        let stream = self.tls(name, &[b"http/1.1"]).await.unwrap();
         over_h1(stream, request).await.unwrap()
     }
 

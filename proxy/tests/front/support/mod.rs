@@ -1,5 +1,6 @@
 //! A front on a free port, the backend and the upstream behind it, and clients.
 
+pub(crate) mod authority;
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod site;
@@ -12,7 +13,8 @@ use std::time::Duration;
 use tidegate_auth::Verifier;
 use tidegate_config::{AccessLog, Auth, Edge, Listener, Protocol};
 use tidegate_proxy::{
-    BoundListener, CertificateStore, Destination, Drained, Front, FrontSettings, PublicCa,
+    BoundListener, CertificateStore, ClientCertificates, Destination, Drained, Front,
+    FrontSettings, PublicCa,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -33,6 +35,7 @@ pub(crate) struct Running {
     pub(crate) site: Site,
     pub(crate) listeners: Vec<BoundListener>,
     pub(crate) certificates: Arc<CertificateStore>,
+    pub(crate) client_certificates: Arc<ClientCertificates>,
     pub(crate) public_ca: Arc<PublicCa>,
     shutdown: Option<oneshot::Sender<()>>,
     served: JoinHandle<Drained>,
@@ -45,6 +48,7 @@ pub(crate) fn front() -> Setup {
         settings: FrontSettings {
             listeners: vec![listener(Protocol::Https)],
             certificates: vec![site.files()],
+            client_auth: Vec::new(),
             edge: Edge {
                 refused_user_agents: Some(Edge::DEFAULT_REFUSED_USER_AGENTS.to_owned()),
                 trusted_proxies: Vec::new(),
@@ -62,6 +66,7 @@ pub(crate) fn listener(protocol: Protocol) -> Listener {
     Listener {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         protocol,
+        client_auth: None,
     }
 }
 
@@ -112,6 +117,7 @@ impl Setup {
         let (shutdown, stopped) = oneshot::channel();
         let (listeners, certificates) = (front.addresses(), front.certificates());
         let public_ca = front.public_ca();
+        let client_certificates = front.client_certificates();
         let served = tokio::spawn(front.serve(async {
             let _ = stopped.await;
         }));
@@ -119,6 +125,7 @@ impl Setup {
             site: self.site,
             listeners,
             certificates,
+            client_certificates,
             public_ca,
             shutdown: Some(shutdown),
             served,

@@ -1,0 +1,111 @@
+//! What is served at one listener: its sites, and the certificates that they ask
+//! of clients.
+
+use std::sync::Arc;
+
+use pingora::proxy::Session;
+use tidegate_config::site::Site;
+use tidegate_config::{ClientAuth, Listener, Protocol};
+
+use super::hosts::Hosts;
+use crate::answer::Answer;
+use crate::bind_error::BindError;
+use crate::client_certificates::{ClientCertificates, Demand, Shown};
+
+/// The sites of one listener.
+pub(crate) struct Attached {
+    hosts: Hosts,
+    /// What each site asks for over TLS, by its index.
+    demands: Vec<Option<Arc<Demand>>>,
+}
+
+impl Attached {
+    /// A listener with one site.
+    pub(super) fn only(
+        listener: &Listener,
+        certificates: &ClientCertificates,
+    ) -> Result<Self, BindError> {
+        let demand = demand(listener, None, certificates)?;
+        Ok(Self {
+            hosts: Hosts::only(0),
+            demands: vec![demand],
+        })
+    }
+
+    /// Those among `sites` that are served at `listener`, which has that index.
+    pub(super) fn of(
+        listener: &Listener,
+        index: usize,
+        sites: &[Site],
+        certificates: &ClientCertificates,
+    ) -> Result<Self, BindError> {
+        let address = listener.address;
+        let demands = sites
+            .iter()
+            .map(|site| demand(listener, site.client_auth.as_ref(), certificates));
+        Ok(Self {
+            hosts: Hosts::of(index, sites).ok_or(BindError::NoSite { address })?,
+            demands: demands.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The index of the site for `host`, which is without a port.
+    pub(super) fn choose(&self, host: &str) -> usize {
+        self.hosts.choose(host)
+    }
+
+    /// The index of the site for those who name no host.
+    pub(super) fn default_site(&self) -> usize {
+        self.hosts.default()
+    }
+
+    /// Whether any site asks for certificates.
+    pub(crate) fn ask_for_certificates(&self) -> bool {
+        self.demands.iter().any(Option::is_some)
+    }
+
+    /// What is asked of a client that names this host in the handshake, or none.
+    pub(crate) fn demand_for(&self, name: Option<&str>) -> Option<&Arc<Demand>> {
+        let site = name.map_or(self.default_site(), |name| self.hosts.choose(name));
+        self.demands.get(site)?.as_ref()
+    }
+
+    /// Lets a request for the site of that index in, as far as certificates go.
+    ///
+    /// # Errors
+    /// What it is answered with: 400 without the right certificate, as nginx does,
+    /// and 421 (RFC 9110, section 15.5.20) if the handshake was for a site that
+    /// asks for others. A client opens a connection for that site then.
+    pub(super) fn admit(&self, session: &Session, site: usize) -> Result<(), Answer> {
+        let demand = self.demands.get(site).and_then(Option::as_ref);
+        match (demand, Shown::of(session)) {
+            (None, None) => Ok(()),
+            // What another site's CA says of a client holds for that site alone.
+            (None, Some(shown)) if shown.certificate().is_some() => Err(Answer::misdirected()),
+            (None, Some(_)) => Ok(()),
+            (Some(demand), Some(shown)) if shown.was_asked_by(demand) => shown
+                .admit()
+                .map_err(|rejection| Answer::client_certificate(&rejection)),
+            (Some(_), _) => Err(Answer::misdirected()),
+        }
+    }
+}
+
+/// What is asked for where `site` says so, or else the listener.
+fn demand(
+    listener: &Listener,
+    site: Option<&ClientAuth>,
+    certificates: &ClientCertificates,
+) -> Result<Option<Arc<Demand>>, BindError> {
+    // Without TLS there is nothing to ask in; nginx does not look either.
+    if listener.protocol != Protocol::Https {
+        return Ok(None);
+    }
+    let Some(settings) = site.or(listener.client_auth.as_ref()) else {
+        return Ok(None);
+    };
+    let found = certificates.find(settings);
+    found.map(Some).ok_or(BindError::UnreadClientCa {
+        address: listener.address,
+    })
+}

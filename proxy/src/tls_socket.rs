@@ -1,0 +1,147 @@
+//! A client's connection in TLS as pingora wants it.
+//!
+//! pingora's own cannot be told which configuration a client is to have once its
+//! name is known, nor carry what the client showed.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::SslDigest;
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+
+use crate::client_certificates::Shown;
+use crate::socket::ClientSocket;
+
+/// One connection, after the handshake.
+#[derive(Debug)]
+pub(crate) struct TlsSocket {
+    stream: TlsStream<ClientSocket>,
+    digest: Arc<SslDigest>,
+    shown: Option<Arc<ProxyDigest>>,
+}
+
+impl TlsSocket {
+    /// A connection whose client was asked for a certificate, or not.
+    pub(crate) fn new(stream: TlsStream<ClientSocket>, shown: Option<Shown>) -> Self {
+        let (_, connection) = stream.get_ref();
+        let suite = connection.negotiated_cipher_suite();
+        let version = connection.protocol_version();
+        let digest = SslDigest::new(
+            suite.and_then(|s| s.suite().as_str()).unwrap_or_default(),
+            version.and_then(|v| v.as_str()).unwrap_or_default(),
+            None,
+            None,
+            Vec::new(),
+        );
+        Self {
+            stream,
+            digest: Arc::new(digest),
+            shown: shown.map(|shown| Arc::new(shown.into_digest())),
+        }
+    }
+
+    fn socket(&self) -> &ClientSocket {
+        self.stream.get_ref().0
+    }
+}
+
+impl AsyncRead for TlsSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for TlsSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for TlsSocket {
+    async fn shutdown(&mut self) {
+        // The peer may be gone already, which is as good.
+        if let Err(error) = AsyncWriteExt::shutdown(self).await {
+            debug!(%error, "the client was not told that its connection ends");
+        }
+    }
+}
+
+impl Ssl for TlsSocket {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        Some(Arc::clone(&self.digest))
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        let (_, connection) = self.stream.get_ref();
+        match connection.alpn_protocol()? {
+            b"h2" => Some(ALPN::H2),
+            b"http/1.1" => Some(ALPN::H1),
+            _ => None,
+        }
+    }
+}
+
+impl UniqueID for TlsSocket {
+    fn id(&self) -> UniqueIDType {
+        self.socket().id()
+    }
+}
+
+impl GetSocketDigest for TlsSocket {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.socket().get_socket_digest()
+    }
+}
+
+impl GetTimingDigest for TlsSocket {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for TlsSocket {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.shown.clone()
+    }
+}
+
+impl Peek for TlsSocket {}
