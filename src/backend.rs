@@ -5,10 +5,13 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use http_body_util::BodyExt as _;
+use tidegate_auth::token_server::TokenServer;
 use tidegate_auth::{Door, Identity, Knock};
 use tidegate_proxy::{Authorization, Backend, ClientAddress, RequestBody, ResponseBody};
 use tidegate_registry::{Api, Caller};
 use tower_service::Service as _;
+
+use crate::tokens;
 
 /// The registry of this process, as a backend of the front.
 pub(crate) struct InProcess {
@@ -16,6 +19,8 @@ pub(crate) struct InProcess {
     /// Where it is found out who asks, and what they may do; without one, those
     /// whom the front lets in may do everything.
     pub(crate) door: Option<Door>,
+    /// Where users get tokens.
+    pub(crate) tokens: Option<TokenServer>,
     /// Whether anybody wants to know who asks.
     pub(crate) names_callers: bool,
 }
@@ -23,6 +28,12 @@ pub(crate) struct InProcess {
 #[async_trait]
 impl Backend for InProcess {
     async fn call(&self, mut request: http::Request<RequestBody>) -> http::Response<ResponseBody> {
+        if let Some(tokens) = &self.tokens {
+            request = match tokens::answer(tokens, request).await {
+                Ok(response) => return response,
+                Err(request) => request,
+            };
+        }
         let mut known = None;
         if let Some(door) = &self.door {
             let extensions = request.extensions();

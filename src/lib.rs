@@ -20,6 +20,7 @@ mod reload;
 mod renewal;
 mod scrub;
 mod serve;
+mod tokens;
 mod up;
 mod webhook;
 

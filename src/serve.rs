@@ -6,7 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::policy::{Policy, SharedPolicy};
-use tidegate_auth::{Challenge, Door, Verifier};
+use tidegate_auth::token_server::TokenServer;
+use tidegate_auth::{Door, Keepers, Verifier};
 use tidegate_config::{Backend, Protocol, Registry, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings, VirtualServers};
@@ -24,7 +25,7 @@ use crate::inputs::{self, Inputs};
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
 use crate::webhook::{HttpCourier, WebhookError};
-use crate::{collect, logging, registry, scrub};
+use crate::{collect, logging, registry, scrub, tokens};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -99,11 +100,13 @@ async fn serve_until_signal(
     let verifier = auth.map(Verifier::open).transpose()?.map(Arc::new);
     // With rules, the registry's own door asks who comes, and the front lets
     // everybody as far as there.
-    let door = settings.access.clone().map(|rules| {
-        let policy = SharedPolicy::new(Policy::new(rules));
-        let realm = auth.map_or("Registry", |auth| &auth.realm).into();
-        Door::new(verifier.clone(), policy, Challenge::Basic { realm })
-    });
+    let policy = settings
+        .access
+        .clone()
+        .map(Policy::new)
+        .map(SharedPolicy::new);
+    let (door, tokens) = door(&settings, verifier.clone(), policy)?;
+    let has_door = door.is_some();
     let debug = match &settings.debug {
         Some(debug) => Some(Debug::bind(debug).await?),
         None => None,
@@ -140,6 +143,7 @@ async fn serve_until_signal(
             Some(Destination::InProcess(Arc::new(InProcess {
                 api: opened.api,
                 door,
+                tokens,
                 names_callers: events.are_heard(),
             })))
         }
@@ -163,7 +167,7 @@ async fn serve_until_signal(
     // begin with a certificate that is over.
     let mut renewal = Renewal::new(&settings.certificates);
     renewal.look(OffsetDateTime::now_utc());
-    let asked_by_front = verifier.filter(|_| settings.access.is_none());
+    let asked_by_front = verifier.filter(|_| !has_door);
     let front = Front::bind(front_settings(&settings), asked_by_front, destination)?;
     let public_ca = settings
         .edge
@@ -195,6 +199,39 @@ async fn serve_until_signal(
         ),
     }
     Ok(())
+}
+
+/// Who asks at the registry's door, if the front does not, and the token server
+/// behind it.
+fn door(
+    settings: &Settings,
+    passwords: Option<Arc<Verifier>>,
+    policy: Option<SharedPolicy>,
+) -> Result<(Option<Door>, Option<TokenServer>), Failure> {
+    let other_tokens = None;
+    if settings.token_server.is_none() && policy.is_none() && other_tokens.is_none() {
+        return Ok((None, None));
+    }
+    let own = settings.token_server.as_ref().map(|server| {
+        let policy = policy.clone().unwrap_or_default();
+        tokens::open(server, passwords.clone(), policy)
+    });
+    let own = own.transpose()?;
+    let (server, own_tokens) = match own {
+        Some(own) => (Some(own.server), Some((own.verifier, own.challenge))),
+        None => (None, None),
+    };
+    let realm = settings
+        .auth
+        .as_ref()
+        .map_or("Registry", |auth| &auth.realm);
+    let keepers = Keepers {
+        passwords,
+        policy,
+        own_tokens,
+        other_tokens,
+    };
+    Ok((Some(Door::new(keepers, realm)), server))
 }
 
 /// What brings the events of each webhook to its receiver.

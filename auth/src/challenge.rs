@@ -27,7 +27,7 @@ pub enum Realm {
     /// At a URL.
     At(Arc<str>),
     /// At a path of this registry, by whatever name the client reached it.
-    Here(&'static str),
+    Here(Arc<str>),
 }
 
 /// What is wrong with the token that came, in the words of RFC 6750 section 3.1.
@@ -132,7 +132,7 @@ mod tests {
             elsewhere.value("https://a", "", None),
             "Bearer realm=\"https://auth.example/token\",service=\"registry.example\""
         );
-        let here = bearer(Realm::Here("/auth/token"));
+        let here = bearer(Realm::Here("/auth/token".into()));
         assert_eq!(
             here.value(
                 "https://a:5043",

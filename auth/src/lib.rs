@@ -32,7 +32,7 @@ mod verifier;
 
 pub use attempt::{Attempt, Identity, Outcome};
 pub use challenge::{Challenge, Realm, TokenFault};
-pub use door::{Door, Knock};
+pub use door::{Door, Keepers, Knock};
 pub use htpasswd::HtpasswdError;
 pub use permit::{Permit, Refused};
 pub use verifier::{Reloaded, Verifier};

@@ -10,6 +10,7 @@ use tidegate_config::access::Action;
 use crate::attempt::Identity;
 use crate::challenge::{Challenge, TokenFault};
 use crate::policy::{Policy, Request};
+use crate::token::Claims;
 
 /// Who sends a request, and what it may do. Made once for each request, by
 /// [`crate::Door`], and asked by whoever does what the request says.
@@ -17,7 +18,8 @@ use crate::policy::{Policy, Request};
 pub struct Permit {
     standing: Standing,
     client: IpAddr,
-    policy: Arc<Policy>,
+    /// The rules, where there are any: see [`Permit::allows_by_rules`].
+    policy: Option<Arc<Policy>>,
     challenge: Challenge,
 }
 
@@ -27,6 +29,11 @@ enum Standing {
     Stranger,
     /// This user has logged in.
     User(Identity),
+    /// A token was shown: its bearer may do what it says, and no more than that.
+    Bearer {
+        user: Option<Identity>,
+        claims: Arc<Claims>,
+    },
     /// Something was shown that is wrong: its sender believes to be somebody,
     /// and is not taken for a stranger.
     Wrong(Option<TokenFault>),
@@ -52,7 +59,7 @@ pub enum Refused {
 /// What permits of one door have in common.
 pub(crate) struct Terms {
     pub(crate) client: IpAddr,
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) challenge: Challenge,
 }
 
@@ -63,6 +70,10 @@ impl Permit {
 
     pub(crate) fn of_user(user: Identity, terms: Terms) -> Self {
         Self::new(Standing::User(user), terms)
+    }
+
+    pub(crate) fn of_bearer(user: Option<Identity>, claims: Arc<Claims>, terms: Terms) -> Self {
+        Self::new(Standing::Bearer { user, claims }, terms)
     }
 
     pub(crate) fn of_nobody(fault: Option<TokenFault>, terms: Terms) -> Self {
@@ -87,7 +98,8 @@ impl Permit {
     pub fn user(&self) -> Option<&Identity> {
         match &self.standing {
             Standing::User(user) => Some(user),
-            _ => None,
+            Standing::Bearer { user, .. } => user.as_ref(),
+            Standing::Stranger | Standing::Wrong(_) | Standing::Throttled(_) => None,
         }
     }
 
@@ -103,46 +115,89 @@ impl Permit {
     /// # Errors
     /// Why it is not.
     pub fn judge(&self, action: Action, repository: Option<&str>) -> Result<(), Refused> {
-        let (user, refused) = match &self.standing {
-            Standing::Stranger => (None, Refused::LogIn(None)),
-            Standing::User(user) => (Some(user.name()), Refused::Denied),
-            Standing::Wrong(fault) => return Err(Refused::LogIn(*fault)),
-            Standing::Throttled(wait) => {
-                return Err(Refused::Throttled { retry_after: *wait });
+        self.judge_standing()?;
+        if !self.allows_by_rules(action, repository) {
+            return Err(match self.user() {
+                Some(_) => Refused::Denied,
+                None => Refused::LogIn(None),
+            });
+        }
+        match &self.standing {
+            Standing::Bearer { claims, .. } if !says(claims, action, repository) => {
+                Err(Refused::LogIn(Some(TokenFault::InsufficientScope)))
             }
-        };
-        let request = Request {
-            user,
-            client: Some(self.client),
-            repository,
-            action,
-        };
-        if self.policy.decide(&request).allowed {
-            Ok(())
-        } else {
-            Err(refused)
+            _ => Ok(()),
         }
     }
 
     /// Whether clients may be told that they have logged in: what they ask at
-    /// `/v2/` before anything else.
+    /// `/v2/` before anything else. A token says so of those who have not, too.
     ///
     /// # Errors
     /// Why not.
     pub fn judge_ping(&self) -> Result<(), Refused> {
+        self.judge_standing()?;
         match &self.standing {
-            Standing::User(_) => Ok(()),
             Standing::Stranger => Err(Refused::LogIn(None)),
-            Standing::Wrong(fault) => Err(Refused::LogIn(*fault)),
-            Standing::Throttled(wait) => Err(Refused::Throttled { retry_after: *wait }),
+            _ => Ok(()),
         }
     }
 
-    /// Whether an action is allowed on every repository, so that there is no
+    /// Whether a repository is there for the caller. A token that lists them says
+    /// nothing of each: then the rules alone count.
+    #[must_use]
+    pub fn sees(&self, repository: &str) -> bool {
+        self.judge_standing().is_ok() && self.allows_by_rules(Action::Pull, Some(repository))
+    }
+
+    /// Whether all repositories are there for the caller, so that there is no
     /// need to ask for each.
     #[must_use]
-    pub fn holds_everywhere(&self, action: Action) -> bool {
-        self.policy.is_same_everywhere() && self.judge(action, None).is_ok()
+    pub fn sees_everything(&self) -> bool {
+        let mut policy = self.policy.iter();
+        policy.all(|policy| policy.is_same_everywhere())
+            && self.judge_standing().is_ok()
+            && self.allows_by_rules(Action::Pull, None)
+    }
+
+    /// Whether the caller may pull from every repository.
+    #[must_use]
+    pub fn pulls_everything(&self) -> bool {
+        !matches!(self.standing, Standing::Bearer { .. }) && self.sees_everything()
+    }
+
+    /// Whether anything was shown that does not count.
+    fn judge_standing(&self) -> Result<(), Refused> {
+        match &self.standing {
+            Standing::Wrong(fault) => Err(Refused::LogIn(*fault)),
+            Standing::Throttled(wait) => Err(Refused::Throttled { retry_after: *wait }),
+            Standing::Stranger | Standing::User(_) | Standing::Bearer { .. } => Ok(()),
+        }
+    }
+
+    /// What the rules say of the caller. Without any, who has come in may do
+    /// everything, and a stranger nothing.
+    fn allows_by_rules(&self, action: Action, repository: Option<&str>) -> bool {
+        match &self.policy {
+            None => !matches!(self.standing, Standing::Stranger),
+            Some(policy) => {
+                let request = Request {
+                    user: self.user().map(Identity::name),
+                    client: Some(self.client),
+                    repository,
+                    action,
+                };
+                policy.decide(&request).allowed
+            }
+        }
+    }
+}
+
+/// Whether a token grants an action, by distribution's words for it.
+fn says(claims: &Claims, action: Action, repository: Option<&str>) -> bool {
+    match repository {
+        Some(name) => claims.access.allows("repository", name, action.as_str()),
+        None => claims.access.allows("registry", "catalog", "*"),
     }
 }
 

@@ -112,6 +112,10 @@ impl Client {
         self.header("authorization", &value)
     }
 
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
     pub fn anonymous(mut self) -> Self {
         self.headers.remove(header::AUTHORIZATION);
         self

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 pub use self::decide::{Decision, Policy, Reason, Request};
 
 /// The policy in force, which may be replaced at any time. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SharedPolicy(Arc<ArcSwap<Policy>>);
 
 impl SharedPolicy {

@@ -98,6 +98,12 @@ impl Answer {
         }
     }
 
+    /// For a body that cannot be read.
+    #[must_use]
+    pub fn unreadable(status: StatusCode) -> Self {
+        Self::error(status, "UNSUPPORTED", "the form is too long or broke off")
+    }
+
     /// 500; the cause is in the log.
     pub(super) fn internal() -> Self {
         Self::error(

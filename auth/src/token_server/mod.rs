@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, Method};
+use http::Method;
 
 pub use self::answer::Answer;
 pub use self::house::House;
@@ -36,9 +36,7 @@ pub struct Ask<'a> {
     pub method: &'a Method,
     /// What stands behind the `?`.
     pub query: Option<&'a str>,
-    /// `Authorization` and `Content-Type` are looked at.
-    pub headers: &'a HeaderMap,
-    /// The value of `Authorization`, if there is exactly one.
+    /// The value of `Authorization`; empty if there are several.
     pub authorization: Option<&'a str>,
     /// The body of a `POST`.
     pub body: &'a [u8],

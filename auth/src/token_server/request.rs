@@ -153,15 +153,12 @@ fn scopes(form: &[u8]) -> Result<Vec<Scope>, BadRequest> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     fn get(query: &str, authorization: Option<&str>) -> Result<TokenRequest, BadRequest> {
         TokenRequest::read(&Ask {
             method: &Method::GET,
             query: Some(query),
-            headers: &HeaderMap::new(),
             authorization,
             body: b"",
             client: [127, 0, 0, 1].into(),
@@ -172,7 +169,6 @@ mod tests {
         TokenRequest::read(&Ask {
             method: &Method::POST,
             query: None,
-            headers: &HeaderMap::new(),
             authorization: None,
             body: form.as_bytes(),
             client: [127, 0, 0, 1].into(),

@@ -51,15 +51,23 @@ async fn visible(
     last: Option<&str>,
     count: usize,
 ) -> Result<Page<RepoName>, StoreError> {
-    if call.may_pull_everything() {
+    let Some(permit) = call
+        .permit
+        .as_ref()
+        .filter(|permit| !permit.sees_everything())
+    else {
         return store.repositories(last, count).await;
-    }
+    };
     let mut items = Vec::new();
     let mut last = last.map(str::to_owned);
     loop {
         let page = store.repositories(last.as_deref(), LOOKED_AT).await?;
         last = page.items.last().map(|repo| repo.as_str().to_owned());
-        items.extend(page.items.into_iter().filter(|repo| call.may_pull(repo)));
+        items.extend(
+            page.items
+                .into_iter()
+                .filter(|repo| permit.sees(repo.as_str())),
+        );
         // One more than asked for says that there are more.
         let more = items.len() > count;
         if more || !page.more {

@@ -135,8 +135,7 @@ impl Call {
 
     /// Whether the sender may pull from all of them.
     fn may_pull_everything(&self) -> bool {
-        let permit = self.permit.as_ref();
-        permit.is_none_or(|permit| permit.holds_everywhere(Action::Pull))
+        self.permit.as_ref().is_none_or(Permit::pulls_everything)
     }
 
     /// Who is told of what happens.

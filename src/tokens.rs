@@ -1,0 +1,133 @@
+//! The token server of this process: its key, and the way from HTTP to it and
+//! back.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use certs_tool::{HostName, PairName, PairPaths, PairState, SiteOptions};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Full, Limited};
+use tidegate_auth::policy::SharedPolicy;
+use tidegate_auth::token::TokenVerifier;
+use tidegate_auth::token_server::{Answer, Ask, House, Signer, TokenServer};
+use tidegate_auth::{Challenge, Verifier};
+use tidegate_config::TokenServer as Settings;
+use tidegate_failure::Failure;
+use tidegate_proxy::{Authorization, ClientAddress, RequestBody, ResponseBody};
+use tracing::info;
+
+/// Where clients ask for tokens: a path that is no repository's.
+pub(crate) const PATH: &str = "/auth/token";
+
+/// Where other registries find the key's public half (RFC 7517).
+pub(crate) const KEYS_PATH: &str = "/.well-known/tidegate/jwks.json";
+
+/// The longest form that is read.
+const LONGEST_FORM: usize = 64 * 1024;
+
+/// How long a certificate counts that is made here: nobody renews it.
+const DAYS: u32 = 3650;
+
+/// A token server with the way to believe its tokens.
+pub(crate) struct OwnTokens {
+    pub(crate) server: TokenServer,
+    pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) challenge: Challenge,
+}
+
+/// Opens the token server, and makes its key if there is none.
+pub(crate) fn open(
+    settings: &Settings,
+    passwords: Option<Arc<Verifier>>,
+    policy: SharedPolicy,
+) -> Result<OwnTokens, Failure> {
+    make_missing_key(&settings.key, &settings.certificate)?;
+    let signer = Signer::open(&settings.key, &settings.certificate)?;
+    let keys = vec![signer.public_key().clone()];
+    let verifier = TokenVerifier::with_keys(&settings.issuer, &settings.service, keys);
+    let house = House::new(passwords, policy);
+    Ok(OwnTokens {
+        server: TokenServer::new(
+            house,
+            signer,
+            &settings.issuer,
+            &settings.service,
+            settings.expiry,
+        ),
+        verifier: Arc::new(verifier),
+        challenge: Challenge::of_own_tokens(PATH, &settings.service),
+    })
+}
+
+/// Makes the pair where neither file is there, if they are named as a pair is;
+/// otherwise what is missing is found out when it is read.
+fn make_missing_key(key: &Path, certificate: &Path) -> Result<(), Failure> {
+    let (Some(directory), Some(stem)) = (key.parent(), key.file_stem()) else {
+        return Ok(());
+    };
+    let Some(Ok(name)) = stem.to_str().map(PairName::parse) else {
+        return Ok(());
+    };
+    let paths = PairPaths::site(directory, &name);
+    let is_a_pair = paths.key() == key && paths.cert() == certificate;
+    if !is_a_pair || paths.settle()? != PairState::Missing {
+        return Ok(());
+    }
+    let name = HostName::parse("tidegate-tokens").map_err(|e| Failure::of(&e, None))?;
+    let made = certs_tool::self_signed(&SiteOptions {
+        days: DAYS,
+        ..SiteOptions::new(vec![name])
+    })?;
+    match certs_tool::write_pair(&paths, &made.pair) {
+        // Somebody else has made it meanwhile.
+        Ok(()) | Err(certs_tool::CertsError::Exists { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    info!(path = %key.display(), "made the key that signs tokens");
+    Ok(())
+}
+
+/// Answers what is asked at [`PATH`] and [`KEYS_PATH`]; `None` is somebody
+/// else's.
+pub(crate) async fn answer(
+    server: &TokenServer,
+    request: http::Request<RequestBody>,
+) -> Result<http::Response<ResponseBody>, http::Request<RequestBody>> {
+    let answer = match request.uri().path() {
+        KEYS_PATH => server.jwks(),
+        PATH => ask(server, request).await,
+        _ => return Err(request),
+    };
+    let Answer {
+        status,
+        headers,
+        body,
+    } = answer;
+    let mut response = http::Response::new(whole(body));
+    *response.status_mut() = status;
+    response.headers_mut().extend(headers);
+    Ok(response)
+}
+
+async fn ask(server: &TokenServer, request: http::Request<RequestBody>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let body = match Limited::new(body, LONGEST_FORM).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => return Answer::unreadable(StatusCode::PAYLOAD_TOO_LARGE),
+    };
+    let client = parts.extensions.get::<ClientAddress>();
+    let asked = Ask {
+        method: &parts.method,
+        query: parts.uri.query(),
+        authorization: parts.extensions.get().map(Authorization::as_str),
+        body: &body,
+        client: client.map_or(IpAddr::from([0; 4]), |client| client.0),
+    };
+    server.answer(asked).await
+}
+
+fn whole(text: String) -> ResponseBody {
+    ResponseBody::new(Full::new(Bytes::from(text)).map_err(|never| match never {}))
+}
