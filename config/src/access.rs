@@ -161,6 +161,9 @@ pub struct AccessRules {
 /// One `[[access.rule]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRule {
+    /// The line of the file on which it begins, counted from 1; `None` if it is
+    /// from no file, or from one in which it has no line of its own.
+    pub line: Option<usize>,
     /// The callers that it is about; never empty.
     pub who: Vec<Who>,
     /// The repositories that it is about; empty for all of them.
@@ -171,6 +174,15 @@ pub struct AccessRule {
     pub addresses: Vec<IpNet>,
     /// Whether it allows them, or refuses.
     pub allows: bool,
+}
+
+impl AccessRule {
+    /// Whether it is about every repository, and so about the list of them.
+    #[must_use]
+    pub fn is_about_all_repositories(&self) -> bool {
+        let is_all = |some: &Repositories| matches!(some, Repositories::Pattern(pattern) if pattern.as_str() == "**");
+        self.repositories.is_empty() || self.repositories.iter().any(is_all)
+    }
 }
 
 /// Callers that a rule is about.
@@ -211,9 +223,12 @@ impl FromStr for Repositories {
     fn from_str(text: &str) -> Result<Self, RepositoriesError> {
         match text.strip_prefix('~') {
             Some(expression) => {
-                // Alone first: what is wrong is then shown as it was written.
-                expression.parse::<Expression>()?;
-                Ok(Self::Expression(format!("^(?:{expression})$").parse()?))
+                let refused = |error| RepositoriesError::expression(text, error);
+                // Alone first: what closes a group that is not open would
+                // otherwise close ours.
+                expression.parse::<Expression>().map_err(refused)?;
+                let whole = format!("^(?:{expression})$").parse().map_err(refused)?;
+                Ok(Self::Expression(whole))
             }
             None => Ok(Self::Pattern(text.parse()?)),
         }
@@ -240,8 +255,42 @@ pub enum RepositoriesError {
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// The expression cannot be read.
-    #[error("no regular expression: {0}")]
-    Expression(#[from] regex::Error),
+    #[error("`{written}` is no regular expression: {problem}")]
+    Syntax {
+        /// What was written.
+        written: String,
+        /// Why not.
+        problem: String,
+    },
+    /// The expression would take too much memory.
+    #[error(
+        "`{written}` is too big: made ready, it takes more than {limit} bytes\n\
+         hint: counted repetitions multiply, as in `([a-z]{{1,100}}){{1,100}}`; \
+         `*` and `+` are small"
+    )]
+    TooBig {
+        /// What was written.
+        written: String,
+        /// How much it may take.
+        limit: usize,
+    },
+}
+
+impl RepositoriesError {
+    fn expression(written: &str, error: regex::Error) -> Self {
+        let written = written.to_owned();
+        match error {
+            regex::Error::CompiledTooBig(limit) => Self::TooBig { written, limit },
+            error => Self::Syntax {
+                written,
+                // What precedes it draws the expression; the file is shown anyway.
+                problem: match error.to_string().rsplit_once("error: ") {
+                    Some((_, problem)) => problem.trim_end().to_owned(),
+                    None => error.to_string(),
+                },
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -283,8 +332,23 @@ mod tests {
             assert_eq!(repositories.contain(name), is_meant, "{text} and {name}");
             assert_eq!(repositories.to_string(), text);
         }
-        for text in ["", "~(", "~a)(b", "team/"] {
+        for text in ["", "~(", "~a)(b", "team/", "~(?x)a # b"] {
             assert!(text.parse::<Repositories>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_expression_is_said_in_one_line() {
+        let said = |text: &str| text.parse::<Repositories>().unwrap_err().to_string();
+        assert_eq!(
+            said("~team/("),
+            "`~team/(` is no regular expression: unclosed group"
+        );
+        let said = said("~([a-z]{1,200}){1,200}");
+        assert!(
+            said.starts_with("`~([a-z]{1,200}){1,200}` is too big: made ready, it takes more than"),
+            "{said}"
+        );
+        assert!(said.contains("\nhint: "), "{said}");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 /// A pattern of whole names: `*` stands for anything within a segment, `**` for
 /// any number of segments, `?` for one character, `[a-z]` for one of several,
@@ -80,6 +80,9 @@ pub enum PatternError {
 pub struct Expression(Regex);
 
 impl Expression {
+    /// How many bytes one may take once it is made ready.
+    const MOST_BYTES: usize = 1024 * 1024;
+
     /// Whether it is found in `name`.
     #[must_use]
     pub fn is_found_in(&self, name: &str) -> bool {
@@ -97,7 +100,8 @@ impl FromStr for Expression {
     type Err = regex::Error;
 
     fn from_str(text: &str) -> Result<Self, regex::Error> {
-        text.parse().map(Self)
+        let mut builder = RegexBuilder::new(text);
+        builder.size_limit(Self::MOST_BYTES).build().map(Self)
     }
 }
 
@@ -187,6 +191,8 @@ mod tests {
         assert!(expression.is_found_in("v1.2"));
         assert!(!expression.is_found_in("rev1"));
         assert!("(".parse::<Expression>().is_err());
+        let big = "([a-z]{1,200}){1,200}".parse::<Expression>();
+        assert!(matches!(big, Err(regex::Error::CompiledTooBig(_))));
     }
 
     proptest! {

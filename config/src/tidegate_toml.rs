@@ -210,8 +210,8 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                 "remove [access]; the registry behind decides",
             ));
         }
-        let access = section.into_inner().into_settings();
-        access.map_err(|mistake| wrong(mistake.span, &mistake.message, mistake.hint))
+        let access = section.into_inner().into_settings(text);
+        access.map_err(|mistake| wrong(mistake.span, &mistake.message, &mistake.hint))
     });
     let access = access.transpose()?;
 

@@ -1,11 +1,12 @@
 //! `[access]`: who may do what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{self, Deserializer, SeqAccess};
 use toml::Spanned;
 
 use super::value;
@@ -26,14 +27,14 @@ pub(super) struct AccessSection {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleSection {
-    #[serde(default, deserialize_with = "patterns")]
-    users: Vec<Pattern>,
     #[serde(default)]
-    groups: Vec<String>,
+    users: Vec<User>,
+    #[serde(default)]
+    groups: Vec<Spanned<String>>,
     #[serde(default)]
     anonymous: bool,
-    #[serde(default, deserialize_with = "repositories")]
-    repositories: Vec<Repositories>,
+    #[serde(default)]
+    repositories: Vec<Named>,
     #[serde(default = "all", deserialize_with = "actions")]
     actions: Actions,
     #[serde(default, deserialize_with = "value::networks")]
@@ -42,24 +43,32 @@ struct RuleSection {
     deny: bool,
 }
 
+/// Each of these is read by itself, so that a mistake is shown where it stands.
+#[derive(Deserialize)]
+struct User(#[serde(deserialize_with = "value::parsed")] Pattern);
+
+#[derive(Deserialize)]
+struct Named(#[serde(deserialize_with = "value::parsed")] Repositories);
+
+#[derive(Deserialize)]
+struct Words(#[serde(deserialize_with = "value::parsed")] Actions);
+
 /// What is wrong, where, and how to mend it.
 pub(super) struct Mistake {
     pub(super) span: Range<usize>,
     pub(super) message: String,
-    pub(super) hint: &'static str,
+    pub(super) hint: String,
 }
 
 impl AccessSection {
-    pub(super) fn into_settings(self) -> Result<AccessRules, Mistake> {
+    /// The section of a file with this `text`.
+    pub(super) fn into_settings(self, text: &str) -> Result<AccessRules, Mistake> {
+        let mut lines = Lines { text, seen: (0, 1) };
         let mut rules = Vec::with_capacity(self.rule.len());
         for rule in self.rule {
             let span = rule.span();
-            let rule = rule.into_inner().into_rule(&self.groups);
-            rules.push(rule.map_err(|(message, hint)| Mistake {
-                span,
-                message,
-                hint,
-            })?);
+            let line = lines.of(span.start);
+            rules.push(rule.into_inner().into_rule(&self.groups, span, line)?);
         }
         Ok(AccessRules {
             anonymous: self.anonymous,
@@ -73,38 +82,71 @@ impl RuleSection {
     fn into_rule(
         self,
         groups: &BTreeMap<String, BTreeSet<String>>,
-    ) -> Result<AccessRule, (String, &'static str)> {
-        if let Some(group) = self.groups.iter().find(|name| !groups.contains_key(*name)) {
-            return Err((
-                format!("there is no group `{group}`"),
-                "name its users in [access.groups]",
-            ));
+        span: Range<usize>,
+        line: usize,
+    ) -> Result<AccessRule, Mistake> {
+        let about_no = |what: &str, hint: &str| Mistake {
+            span,
+            message: format!("this rule is about {what}"),
+            hint: hint.to_owned(),
+        };
+        let mut who: Vec<_> = self.users.into_iter().map(|u| Who::Users(u.0)).collect();
+        for group in self.groups {
+            if !groups.contains_key(group.get_ref()) {
+                return Err(unknown_group(&group, groups));
+            }
+            who.push(Who::Group(group.into_inner()));
         }
-        let mut who: Vec<_> = self.users.into_iter().map(Who::Users).collect();
-        who.extend(self.groups.into_iter().map(Who::Group));
         if self.anonymous {
             who.push(Who::Anonymous);
         }
         if who.is_empty() {
-            return Err((
-                "this rule is about nobody".to_owned(),
+            return Err(about_no(
+                "nobody",
                 "add `users = [\"alice\"]`, `users = [\"*\"]` for all who have logged in, \
                  `groups = [\"team\"]`, or `anonymous = true` for those who have not",
             ));
         }
         if self.actions.is_empty() {
-            return Err((
-                "this rule is about no action".to_owned(),
+            return Err(about_no(
+                "no action",
                 "name actions, or leave `actions` out for all of them; to refuse, add `deny = true`",
             ));
         }
         Ok(AccessRule {
+            line: Some(line),
             who,
-            repositories: self.repositories,
+            repositories: self.repositories.into_iter().map(|named| named.0).collect(),
             actions: self.actions,
             addresses: self.addresses,
             allows: !self.deny,
         })
+    }
+}
+
+fn unknown_group(name: &Spanned<String>, groups: &BTreeMap<String, BTreeSet<String>>) -> Mistake {
+    let known: Vec<&str> = groups.keys().map(String::as_str).collect();
+    let hint = super::nearest(name.get_ref(), &known);
+    Mistake {
+        span: name.span(),
+        message: format!("there is no group `{}`", name.get_ref()),
+        hint: hint.unwrap_or_else(|| "name its users in [access.groups]".to_owned()),
+    }
+}
+
+/// Counts the lines of a text, of which places are asked in rising order.
+struct Lines<'a> {
+    text: &'a str,
+    /// A place, and its line.
+    seen: (usize, usize),
+}
+
+impl Lines<'_> {
+    fn of(&mut self, place: usize) -> usize {
+        let (before, line) = self.seen;
+        let between = self.text.get(before..place).unwrap_or_default();
+        self.seen = (place, line + between.matches('\n').count());
+        self.seen.1
     }
 }
 
@@ -114,31 +156,27 @@ fn all() -> Actions {
 
 /// One text with words separated by commas, or a list of words.
 fn actions<'de, D: Deserializer<'de>>(d: D) -> Result<Actions, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(
-        untagged,
-        expecting = "expected actions, as \"pull\" or [\"pull\", \"push\"]"
-    )]
-    enum Written {
-        Text(String),
-        List(Vec<String>),
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Actions;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("actions, as \"pull\" or [\"pull\", \"push\"]")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Actions, E> {
+            text.parse().map_err(E::custom)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Actions, A::Error> {
+            let mut actions = Actions::NONE;
+            while let Some(Words(more)) = list.next_element()? {
+                actions = actions.iter().chain(more.iter()).collect();
+            }
+            Ok(actions)
+        }
     }
-    let text = match Written::deserialize(d)? {
-        Written::List(words) if words.is_empty() => return Ok(Actions::NONE),
-        Written::List(words) => words.join(","),
-        Written::Text(text) => text,
-    };
-    text.parse().map_err(D::Error::custom)
-}
 
-fn patterns<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Pattern>, D::Error> {
-    let texts = Vec::<String>::deserialize(d)?;
-    let parsed = texts.iter().map(|text| text.parse());
-    parsed.collect::<Result<_, _>>().map_err(D::Error::custom)
-}
-
-fn repositories<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Repositories>, D::Error> {
-    let texts = Vec::<String>::deserialize(d)?;
-    let parsed = texts.iter().map(|text| text.parse());
-    parsed.collect::<Result<_, _>>().map_err(D::Error::custom)
+    d.deserialize_any(Visitor)
 }

@@ -1,3 +1,4 @@
+mod access;
 mod client_auth;
 mod observe;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
-use serde::de::{Deserialize, Deserializer, Error};
-use toml::Spanned;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use crate::settings::{AccessLog, LogFormat};
 use crate::upstream::Upstream;
@@ -133,20 +133,24 @@ pub(super) fn expression<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::E
 }
 
 pub(super) fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
-    Vec::<Spanned<String>>::deserialize(d)?
-        .into_iter()
-        .map(|entry| {
-            let text = entry.into_inner();
-            text.parse::<IpNet>()
-                .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
-                .map_err(|_| {
-                    wrong(
-                        format_args!("`{text}` is neither an address nor a network"),
-                        "write it as \"10.0.0.7\" or \"10.0.0.0/8\"",
-                    )
-                })
+    /// Read by itself, so that a mistake is shown where it stands.
+    #[derive(Deserialize)]
+    struct Network(#[serde(deserialize_with = "network")] IpNet);
+
+    let networks = Vec::<Network>::deserialize(d)?;
+    Ok(networks.into_iter().map(|network| network.0).collect())
+}
+
+fn network<'de, D: Deserializer<'de>>(d: D) -> Result<IpNet, D::Error> {
+    let text = String::deserialize(d)?;
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
+        .map_err(|_| {
+            wrong(
+                format_args!("`{text}` is neither an address nor a network"),
+                "write it as \"10.0.0.7\" or \"10.0.0.0/8\"",
+            )
         })
-        .collect()
 }
 
 /// Text that is sent in a header: no control characters.
