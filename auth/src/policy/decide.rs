@@ -1,8 +1,12 @@
 //! Looking for the rule that decides.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use tidegate_config::access::{AccessRule, AccessRules, Action, Who};
+
+use super::prepared::Prepared;
+use super::remembered::Remembered;
 
 /// What is asked of a [`Policy`].
 #[derive(Debug, Clone, Copy)]
@@ -43,16 +47,22 @@ pub enum Reason {
 }
 
 /// The rules of `[access]`, ready to be asked.
-#[derive(Debug, Default)]
 pub struct Policy {
     rules: AccessRules,
+    /// Those about each action, in the order of [`Action::ALL`].
+    prepared: [Prepared; Action::ALL.len()],
+    remembered: Remembered,
 }
 
 impl Policy {
     /// Makes the rules ready.
     #[must_use]
     pub fn new(rules: AccessRules) -> Self {
-        Self { rules }
+        Self {
+            prepared: Action::ALL.map(|action| Prepared::new(&rules, action)),
+            remembered: Remembered::default(),
+            rules,
+        }
     }
 
     /// The rules as they were given.
@@ -74,18 +84,29 @@ impl Policy {
     #[must_use]
     pub fn is_same_everywhere(&self) -> bool {
         let mut rules = self.rules.rules.iter();
-        rules.all(|rule| rule.repositories.is_empty())
+        rules.all(AccessRule::is_about_all_repositories)
     }
 
     /// Decides one request: the first rule that is about it counts.
+    ///
+    /// What was decided before is remembered, where there are many rules.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
-        let mut rules = self.rules.rules.iter();
-        if let Some(index) = rules.position(|rule| self.is_about(rule, request)) {
-            return Decision {
-                allowed: self.rules.rules[index].allows,
-                reason: Reason::Rule(index),
-            };
+        let rules = self.prepared(request.action);
+        if rules.are_few_for(request.user) {
+            return self.decide_anew(request);
+        }
+        let names_addresses = rules.name_addresses();
+        let decide = || self.decide_anew(request);
+        self.remembered.or_decide(request, names_addresses, decide)
+    }
+
+    /// Decides without looking at what was decided before.
+    pub(super) fn decide_anew(&self, request: &Request<'_>) -> Decision {
+        let rules = self.prepared(request.action);
+        if let Some((index, allowed)) = rules.first_about(request) {
+            let reason = Reason::Rule(index);
+            return Decision { allowed, reason };
         }
         let (allowed, reason) = if self.rules.anonymous.contains(request.action) {
             (true, Reason::Anybody)
@@ -99,45 +120,25 @@ impl Policy {
         Decision { allowed, reason }
     }
 
-    fn is_about(&self, rule: &AccessRule, request: &Request<'_>) -> bool {
-        rule.actions.contains(request.action)
-            && rule.who.iter().any(|who| self.is(who, request.user))
-            && is_about_address(rule, request.client)
-            && is_about_repository(rule, request.repository)
-    }
-
-    fn is(&self, who: &Who, user: Option<&str>) -> bool {
-        match (who, user) {
-            (Who::Anonymous, user) => user.is_none(),
-            (Who::Users(pattern), Some(user)) => pattern.as_str() == "*" || pattern.matches(user),
-            (Who::Group(group), Some(user)) => {
-                let users = self.rules.groups.get(group);
-                users.is_some_and(|users| users.contains(user))
-            }
-            (Who::Users(_) | Who::Group(_), None) => false,
+    fn prepared(&self, action: Action) -> &Prepared {
+        match action {
+            Action::Pull => &self.prepared[0],
+            Action::Push => &self.prepared[1],
+            Action::Delete => &self.prepared[2],
+            Action::Catalog => &self.prepared[3],
         }
     }
 }
 
-/// A client whose address is not known is at none that is named: a refusal is
-/// then about it, so that nothing is allowed by not knowing.
-fn is_about_address(rule: &AccessRule, client: Option<IpAddr>) -> bool {
-    if rule.addresses.is_empty() {
-        return true;
-    }
-    match client.map(|client| client.to_canonical()) {
-        Some(client) => rule.addresses.iter().any(|net| net.contains(&client)),
-        None => !rule.allows,
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new(AccessRules::default())
     }
 }
 
-/// The list of repositories holds those that the caller may pull, so that a
-/// rule about some repositories that allows it gives away no other; one that
-/// refuses them does not take the others away.
-fn is_about_repository(rule: &AccessRule, repository: Option<&str>) -> bool {
-    match repository {
-        _ if rule.repositories.is_empty() => true,
-        Some(name) => rule.repositories.iter().any(|some| some.contain(name)),
-        None => rule.allows,
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Policy");
+        shown.field("rules", &self.rules).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,11 @@
 //! What callers may do, by the rules of the settings.
 
 mod decide;
+mod names;
+mod prepared;
+mod remembered;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
