@@ -11,6 +11,7 @@
 //! Neither passwords nor hashes appear in an error, a log line or the `Debug`
 //! output of any type here.
 
+pub mod audit;
 pub mod basic;
 pub mod hash;
 pub mod htpasswd;
