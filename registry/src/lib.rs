@@ -30,7 +30,7 @@ pub mod store;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use api::fuzzing;
-pub use api::{Api, Body, BoxError, Caller};
+pub use api::{Api, Asked, Body, BoxError, Caller, Deed, Done, Object, Witness};
 pub use health::{CHECK_NAME, Health, HealthCheck};
 pub use metrics::{CollectionMetrics, Metrics};
 pub use observers::Observers;

@@ -36,6 +36,7 @@ impl Call {
             Reference::Digest(_) => &[],
         };
         let (digest, media_type) = (&served.digest, served.media_type);
+        self.seen(digest, served.bytes.len() as u64);
         self.manifest(Action::Pull, repo, digest, media_type, &served.bytes, tags)
             .await;
     }
@@ -48,6 +49,7 @@ impl Call {
         bytes: &[u8],
         tags: &[Tag],
     ) {
+        self.seen(digest, bytes.len() as u64);
         if self.events().are_wanted(Action::Push)
             && let Ok(media_type) = ManifestType::of_stored(bytes)
         {
@@ -85,12 +87,14 @@ impl Call {
 
     /// A blob is on its way to the client, or a part of it.
     pub(super) async fn pulled_blob(&self, repo: &RepoName, digest: &Digest, size: u64) {
+        self.seen(digest, size);
         self.tell(Action::Pull, |o| Target::blob(repo, digest, size, o))
             .await;
     }
 
     /// A blob was stored.
     pub(super) async fn pushed_blob(&self, repo: &RepoName, digest: &Digest, size: u64) {
+        self.seen(digest, size);
         self.tell(Action::Push, |o| Target::blob(repo, digest, size, o))
             .await;
     }
@@ -103,6 +107,9 @@ impl Call {
         from: Option<&RepoName>,
         digest: &Digest,
     ) {
+        if let Some(witness) = &self.witness {
+            witness.sees_mount(digest, from);
+        }
         if !self.events().are_wanted(Action::Mount) {
             return;
         }
@@ -159,13 +166,27 @@ impl Call {
         }
     }
 
+    fn seen(&self, digest: &Digest, bytes: u64) {
+        if let Some(witness) = &self.witness {
+            witness.sees(digest, bytes);
+        }
+    }
+
+    fn new_id(&self) -> Uuid {
+        let id = Uuid::new_v4();
+        if let Some(witness) = &self.witness {
+            witness.sees_id(id);
+        }
+        id
+    }
+
     async fn tell(&self, action: Action, target: impl FnOnce(&str) -> Target) {
         if !self.events().are_wanted(action) {
             return;
         }
         let target = target(&self.shared.links.absolute(&self.origin));
         let request = RequestRecord {
-            id: *self.id.get_or_init(Uuid::new_v4),
+            id: *self.id.get_or_init(|| self.new_id()),
             addr: self.caller.address,
             host: self.origin.host().to_owned(),
             method: self.method.to_string(),

@@ -32,6 +32,7 @@ mod route;
 mod schema1;
 mod tags;
 mod uploads;
+mod witness;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -59,6 +60,7 @@ use self::origin::Origin;
 use self::pulls::Pulls;
 use self::query::Query;
 use self::route::{Refusal, Route, route_below};
+pub use self::witness::{Asked, Deed, Done, Object, Witness};
 use crate::events::Events;
 use crate::metrics::{Handler, InFlight, Metrics, Received, UploadMetrics};
 use crate::observers::Observers;
@@ -80,7 +82,7 @@ type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 ///
 /// Whoever knows who sends a request puts a [`Caller`] into its extensions, and
 /// whoever knows what that lets them do, a [`Permit`]. Without one, everything is
-/// allowed.
+/// allowed. Who wants to know what a request was about puts a [`Witness`] there.
 ///
 /// Clones share everything and are cheap. The service is always ready.
 #[derive(Clone)]
@@ -115,6 +117,8 @@ struct Call {
     caller: Caller,
     /// What the sender may do; everything, if nobody has said.
     permit: Option<Permit>,
+    /// Who looks on.
+    witness: Option<Witness>,
     /// What the request is called in events, once there is one.
     id: OnceLock<Uuid>,
     shared: Arc<Shared>,
@@ -217,6 +221,7 @@ impl Api {
             headers: parts.headers,
             caller: parts.extensions.remove().unwrap_or_default(),
             permit: parts.extensions.remove(),
+            witness: parts.extensions.remove(),
             id: OnceLock::new(),
             shared: Arc::clone(&self.shared),
         };
@@ -224,6 +229,9 @@ impl Api {
             Ok(route) => *route != Route::Root,
             Err(refusal) => !matches!(refusal, Refusal::NoRoute | Refusal::Moved { .. }),
         };
+        if let (Some(witness), Ok(route)) = (&call.witness, &routed) {
+            witness.sees_route(route, &call.query);
+        }
         let response = match routed {
             Ok(route) => self.dispatch(&call, route, body).await,
             Err(refusal) => Err(ApiError::refused(refusal, &call.method, parts.uri.query())),

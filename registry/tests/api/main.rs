@@ -35,6 +35,7 @@ macro_rules! tests_on {
         mod schema1;
         mod tags;
         mod uploads;
+        mod witness;
 
         /// Where [`harness::Registry::new`] keeps what it is given.
         const STORE: crate::Store = crate::Store::$store;
