@@ -172,11 +172,7 @@ fn what_people_have_is_read() {
         (
             "client-certificates.conf",
             "https://0.0.0.0:8443 | [/v2/ → 127.0.0.1:5000] [= /v2 → none]",
-            &[
-                "9 ssl_verify_client on",
-                "11 limit_req zone=one burst=20",
-                "17 stream",
-            ],
+            &["11 limit_req zone=one burst=20", "17 stream"],
         ),
     ];
     for (name, expected, not_honoured) in files {
@@ -348,7 +344,7 @@ fn a_registry_takes_the_place_of_another() {
 
 #[test]
 fn whoever_cannot_be_checked_is_kept_out() {
-    let adopted = read("client-certificates.conf");
+    let adopted = read("client-ocsp.conf");
     let rule = adopted.settings.sites[0].places[0].rules.access.addresses[0];
     assert_eq!((rule.network, rule.allows), (None, false));
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::report::Problem;
 use super::section::{Field, Section};
 use super::value;
+use crate::client_auth::{ClientAuth, UserFrom, VerifyClient};
 use crate::header::{HeaderField, NOT_OF_ANSWERS};
 use crate::links::{Links, PathPrefix, PublicUrl};
 use crate::settings::{CertificateFiles, DebugListener, Server};
@@ -21,6 +22,8 @@ pub(super) struct Http {
     pub(super) address: SocketAddr,
     /// With it, TLS is spoken.
     pub(super) certificate: Option<CertificateFiles>,
+    /// What certificates are asked of clients.
+    pub(super) client_auth: Option<ClientAuth>,
     pub(super) server: Server,
     pub(super) prefix: PathPrefix,
     pub(super) links: Links,
@@ -34,7 +37,7 @@ pub(super) fn read(http: &Section<'_>) -> Result<Http, Problem> {
         "uploads need no secret: their state is kept with them",
     );
     let address = address(http)?;
-    let certificate = http.section("tls", tls)?;
+    let (certificate, client_auth) = http.section("tls", tls)?.unzip();
     http.section("http2", |http2| {
         let disabled = http2.field("disabled");
         if disabled.is_true()? && certificate.is_some() {
@@ -58,6 +61,7 @@ pub(super) fn read(http: &Section<'_>) -> Result<Http, Problem> {
     Ok(Http {
         address,
         certificate,
+        client_auth: client_auth.flatten(),
         server: Server {
             drain_timeout: drain.unwrap_or(DRAIN_TIMEOUT),
         },
@@ -104,20 +108,13 @@ fn listen_address(field: &Field<'_>) -> Result<Option<SocketAddr>, Problem> {
     }
 }
 
-fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
+/// What makes TLS: the certificate, and what is asked of clients.
+type Tls = (CertificateFiles, Option<ClientAuth>);
+
+fn tls(tls: &Section<'_>) -> Result<Option<Tls>, Problem> {
     let certificate = tls.honoured("certificate");
     let key = tls.honoured("key");
-    // Without these, anybody would be let in, or spoken to in plain HTTP: nothing
-    // that one could do without.
-    let clients = tls.field("clientcas");
-    if !clients.texts()?.is_empty() {
-        return Err(clients.problem(
-            "clients are not asked for certificates yet",
-            "passwords are asked for with auth.htpasswd",
-        ));
-    }
-    clients.harmless("no CA is named");
-    tls.harmless("clientauth", "no CAs are named for it");
+    let client_auth = client_auth(tls)?;
     let minimum = tls.field("minimumtls");
     match minimum.text()?.as_deref() {
         None | Some("tls1.2") => minimum.honoured(),
@@ -131,6 +128,7 @@ fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
     tls.field("ciphersuites")
         .replaced("the suites of rustls, all of which are safe");
     tls.section("letsencrypt", |letsencrypt| {
+        // Without it, plain HTTP would be spoken: nothing that one could do without.
         let cache = letsencrypt.field("cachefile");
         if cache.text()?.is_some() {
             return Err(cache.problem(
@@ -145,17 +143,62 @@ fn tls(tls: &Section<'_>) -> Result<Option<CertificateFiles>, Problem> {
         Ok(())
     })?;
     match (certificate.text()?, key.text()?) {
-        (Some(cert), Some(key)) => Ok(Some(CertificateFiles {
-            cert: PathBuf::from(cert),
-            key: PathBuf::from(key),
-            renew: false,
-        })),
+        (Some(cert), Some(key)) => {
+            let files = CertificateFiles {
+                cert: PathBuf::from(cert),
+                key: PathBuf::from(key),
+                renew: false,
+            };
+            Ok(Some((files, client_auth)))
+        }
+        // Whoever wanted certificates of clients would let everybody in.
+        (None, None) if client_auth.is_some() => Err(tls.field("clientcas").problem(
+            "certificates of clients are asked for in TLS, and there is no certificate for it",
+            "name http.tls.certificate and http.tls.key",
+        )),
         (None, None) => Ok(None),
         _ => Err(tls.problem(
             "certificate and key belong together, and one of them is missing",
             "name both, or leave both out to speak plain HTTP",
         )),
     }
+}
+
+/// Certificates of clients: they let in, and name nobody.
+fn client_auth(tls: &Section<'_>) -> Result<Option<ClientAuth>, Problem> {
+    let (cas, how) = (tls.field("clientcas"), tls.field("clientauth"));
+    let ca: Vec<PathBuf> = cas.texts()?.into_iter().map(PathBuf::from).collect();
+    // As Go calls them.
+    let (required, verify) = match how.text()?.as_deref() {
+        None | Some("require-and-verify-client-cert") => (true, VerifyClient::Full),
+        Some("verify-client-cert-if-given") => (false, VerifyClient::Full),
+        Some("require-any-client-cert") => (true, VerifyClient::Nothing),
+        Some("request-client-cert") => (false, VerifyClient::Nothing),
+        Some(other) => {
+            let what = format!("`{other}` is no way to ask for certificates");
+            return Err(how.problem(
+                &what,
+                "one of request-client-cert, require-any-client-cert, \
+                 verify-client-cert-if-given, require-and-verify-client-cert",
+            ));
+        }
+    };
+    if ca.is_empty() {
+        cas.harmless("no CA is named");
+        how.harmless("no CAs are named for it");
+        return Ok(None);
+    }
+    cas.honoured();
+    how.honoured();
+    Ok(Some(ClientAuth {
+        ca,
+        trusted: Vec::new(),
+        crl: None,
+        depth: None,
+        required,
+        verify,
+        user: UserFrom::Nowhere,
+    }))
 }
 
 fn prefix(field: &Field<'_>) -> Result<PathPrefix, Problem> {

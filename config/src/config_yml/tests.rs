@@ -4,7 +4,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::finding::Finding;
+use crate::client_auth::{ClientAuth, UserFrom, VerifyClient};
+use crate::finding::{Finding, Verdict};
 use crate::links::Links;
 use crate::settings::{
     AccessLog, Backend, CertificateFiles, Collect, Health, LogFormat, Protocol, Registry, Schema1,
@@ -66,6 +67,42 @@ fn lines(findings: &[Finding]) -> Vec<String> {
 }
 
 const LEAST: &str = "version: 0.1\nstorage: filesystem\n";
+
+#[test]
+fn certificates_are_asked_of_clients_as_go_asks() {
+    let read_tls = |tls: &str| {
+        let text = format!(
+            "version: 0.1\nstorage: filesystem\nhttp: {{tls: {{certificate: c, key: k, {tls}}}}}"
+        );
+        let (settings, findings) = read(&text, &[]).unwrap();
+        (settings.listeners[0].client_auth.clone(), findings)
+    };
+    let (client_auth, findings) = read_tls("clientcas: [/a.pem, b.pem]");
+    let expected = ClientAuth {
+        ca: vec!["/a.pem".into(), "b.pem".into()],
+        user: UserFrom::Nowhere,
+        ..ClientAuth::required_by("")
+    };
+    assert_eq!(client_auth, Some(expected));
+    let honoured = |finding: &&Finding| finding.subject.starts_with("http.tls.client");
+    let finding = findings.iter().find(honoured).unwrap();
+    assert_eq!(finding.verdict, Verdict::Honoured);
+    for (how, required, verify) in [
+        ("request-client-cert", false, VerifyClient::Nothing),
+        ("require-any-client-cert", true, VerifyClient::Nothing),
+        ("verify-client-cert-if-given", false, VerifyClient::Full),
+        ("require-and-verify-client-cert", true, VerifyClient::Full),
+    ] {
+        let (client_auth, _) = read_tls(&format!("clientcas: [a], clientauth: {how}"));
+        let client_auth = client_auth.unwrap();
+        assert_eq!(
+            (client_auth.required, client_auth.verify),
+            (required, verify)
+        );
+        // Without CAs it asks for nothing, there as here.
+        assert_eq!(read_tls(&format!("clientauth: {how}")).0, None);
+    }
+}
 
 #[test]
 fn the_file_that_debian_installs_is_read() {
@@ -378,7 +415,11 @@ fn what_says_nothing_that_can_be_meant_is_a_mistake() {
         ),
         (
             "version: 0.1\nstorage: filesystem\nhttp: {tls: {clientcas: [/ca.pem]}}",
-            "3:14 `http.tls.clientcas`: clients are not asked for certificates yet",
+            "3:14 `http.tls.clientcas`: certificates of clients are asked for in TLS, and there is no certificate for it",
+        ),
+        (
+            "version: 0.1\nstorage: filesystem\nhttp: {tls: {certificate: c, key: k, clientauth: some}}",
+            "3:50 `http.tls.clientauth`: `some` is no way to ask for certificates",
         ),
         (
             "version: 0.1\nstorage: filesystem\nhttp: {tls: {letsencrypt: {cachefile: /c}}}",

@@ -50,9 +50,13 @@ pub(super) fn attach(
                 is_default,
             })
         });
+        let attachments: Vec<Attachment> = attachments.collect();
+        // Over plain HTTP nothing can be asked for, and nginx does not look.
+        let is_tls = |at: &Attachment| listeners[at.listener].protocol == Protocol::Https;
+        let client_auth = server.client_auth;
         attached.sites.push(Site {
-            client_auth: None,
-            attachments: attachments.collect(),
+            client_auth: client_auth.filter(|_| attachments.iter().any(is_tls)),
+            attachments,
             names: server.names,
             rewrites: server.rewrites,
             places: server.places,

@@ -8,6 +8,7 @@
 
 mod attach;
 mod check;
+mod client_auth;
 mod entries;
 mod files;
 mod lexer;

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use super::Reading;
+use super::client_auth::Asked;
 use super::scope::{Scope, flag};
 use super::tree::Directive;
 use super::value;
+use crate::client_auth::ClientAuth;
 use crate::diagnostic::Diagnostic;
 use crate::settings::CertificateFiles;
 use crate::site::{NotationError, PathMatch, Place, Rewrite, Rules, ServerName};
@@ -15,6 +17,7 @@ pub(super) struct Server {
     pub(super) listens: Vec<Listen>,
     pub(super) names: Vec<ServerName>,
     pub(super) certificates: Vec<CertificateFiles>,
+    pub(super) client_auth: Option<ClientAuth>,
     pub(super) rewrites: Vec<Rewrite>,
     pub(super) places: Vec<Place>,
     pub(super) elsewhere: Rules,
@@ -86,7 +89,14 @@ impl Reading {
             ));
         }
         self.protocols(block)?;
-        let scope = self.scope(outer, block)?;
+        let mut scope = self.scope(outer, block)?;
+        let client_auth = match self.client_auth(&scope, http, block)? {
+            Asked::So(client_auth) => client_auth,
+            Asked::Unknown => {
+                scope.is_closed = true;
+                None
+            }
+        };
         self.log_is_off &= scope.is_unlogged;
         let rewrites = self.rewrites(&scope, block)?;
         let places = self.places(&scope, block)?;
@@ -105,6 +115,7 @@ impl Reading {
             listens,
             names: self.names(block)?,
             certificates,
+            client_auth,
             rewrites,
             places,
             elsewhere: scope.rules(),

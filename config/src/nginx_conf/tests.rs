@@ -1,5 +1,7 @@
 //! What directives mean, and what blocks inherit.
 
+mod client_auth;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Directives of TLS.
 
-use super::Meaning::{Guards, Harmless, Read, Refused, Replaced};
+use super::Meaning::{Harmless, Read, Refused, Replaced};
 use super::{HTTP, Known, MANY, SERVER, known};
 
 /// What belongs to TLS with clients.
@@ -77,13 +77,7 @@ pub(super) const DIRECTIVES: &[Known] = &[
         1,
         Harmless("only `ssl_verify_client` uses it"),
     ),
-    known(
-        "ssl_verify_client",
-        HTTP | SERVER,
-        1,
-        1,
-        Guards("certificates of clients are not asked for yet"),
-    ),
+    known("ssl_verify_client", HTTP | SERVER, 1, 1, Read),
     known(
         "ssl_ocsp ssl_ocsp_cache ssl_ocsp_responder",
         HTTP | SERVER,
