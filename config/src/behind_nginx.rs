@@ -47,6 +47,12 @@ pub fn load_nginx_with_registry(path: &Path, registry: Adopted) -> Result<Adopte
         let why = "nginx asks for the passwords of another file: one of the two has to go";
         refuse(&mut findings, "auth.htpasswd.path", why);
     }
+    if behind.token.is_some() && asks_for_passwords(&front.settings) {
+        let why = "nginx asks for a password where the registry asks for a token, and clients \
+                   send one of the two";
+        refuse(&mut findings, "auth.token", why);
+    }
+    front.settings.token = behind.token;
     front.settings.debug = behind.debug;
     front.settings.log.level = behind.log.level;
     front.settings.log.format = behind.log.format;
@@ -91,6 +97,17 @@ fn ask_for_passwords(settings: &mut Settings, auth: &Auth) -> bool {
         }
     }
     differ
+}
+
+/// Whether a password is asked for anywhere on the way to the registry.
+fn asks_for_passwords(settings: &Settings) -> bool {
+    let mut places = settings.sites.iter().flat_map(|site| &site.places);
+    places.any(|place| {
+        let access = &place.rules.access;
+        let methods = access.methods.as_ref();
+        let of_methods = methods.is_some_and(|methods| methods.access.auth.is_some());
+        place.action == Action::Registry && (access.auth.is_some() || of_methods)
+    })
 }
 
 #[cfg(test)]
@@ -144,6 +161,28 @@ mod tests {
     fn other_passwords_are_refused_at_their_line() {
         let adopted = joined("auth_basic Ours; auth_basic_user_file /etc/others;");
         assert_eq!(refused(&adopted), ["config.yml:8:5"]);
+    }
+
+    #[test]
+    fn tokens_are_asked_for_behind_nginx_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let nginx = directory.path().join("nginx.conf");
+        let joined = |lines: &str| {
+            let text = format!(
+                "events {{}}\nhttp {{ server {{ listen 80; location / {{ {lines} \
+                 proxy_pass http://127.0.0.1:5000; }} }} }}\n"
+            );
+            fs_err::write(&nginx, text).unwrap();
+            let text = "version: 0.1\nstorage: filesystem\nauth:\n  token: {realm: https://a, \
+                        service: s, issuer: i, rootcertbundle: /r}\n";
+            let registry = parse_config_yml(Path::new("config.yml"), text, []).unwrap();
+            load_nginx_with_registry(&nginx, registry).unwrap()
+        };
+        let adopted = joined("");
+        assert_eq!(adopted.settings.token.as_ref().unwrap().service, "s");
+        assert_eq!(refused(&adopted), [""; 0]);
+        let adopted = joined("auth_basic Ours; auth_basic_user_file /etc/users;");
+        assert_eq!(refused(&adopted), ["config.yml:4:11"]);
     }
 
     #[test]

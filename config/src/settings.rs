@@ -17,6 +17,7 @@ use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::pattern::{Expression, Pattern};
 use crate::site::Site;
+use crate::token::TokenAuth;
 use crate::token_server::TokenServer;
 use crate::upstream::Upstream;
 use crate::webhook::Webhook;
@@ -45,6 +46,9 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// What callers may do. `None`: those who come in may do everything.
     pub access: Option<AccessRules>,
+    /// Whose tokens are believed, beside or in place of passwords: then
+    /// [`Settings::auth`] may be `None`, and yet nobody is let in without one.
+    pub token: Option<TokenAuth>,
     /// Where those who come in get tokens. `None`: nowhere here.
     pub token_server: Option<TokenServer>,
     /// What answers the requests that pass.

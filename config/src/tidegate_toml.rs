@@ -8,6 +8,7 @@ mod collect;
 mod file;
 mod observe;
 mod site;
+mod token;
 mod value;
 mod write;
 
@@ -85,6 +86,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
     let sites = sites(file.site, file.map, base, &listeners)
         .map_err(|(span, message)| wrong(span, &message, "see [[site]] in the documentation"))?;
 
+    let mut token = None;
     let auth = match file.auth {
         None if has_sites => None,
         Some(section) if has_sites => {
@@ -104,9 +106,17 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         }
         Some(section) => {
             let span = section.span();
+            let mut section = section.into_inner();
+            if let Some(section) = section.token.take() {
+                let span = section.span();
+                let settings = section.into_inner().into_settings(base);
+                token = Some((
+                    span.clone(),
+                    settings.map_err(|(message, hint)| wrong(span, message, hint))?,
+                ));
+            }
             section
-                .into_inner()
-                .into_settings(base)
+                .into_settings(base, token.is_some())
                 .map_err(|message| {
                     wrong(
                         span,
@@ -238,6 +248,18 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         }
     };
 
+    let token = match token {
+        Some((span, _)) if !matches!(backend, Backend::Registry(_)) => {
+            return Err(wrong(
+                span,
+                "[auth.token] without [registry]: it is about the repositories of a registry in \
+                 this process",
+                "remove [auth.token]; the registry behind asks for tokens",
+            ));
+        }
+        token => token.map(|(_, settings)| settings),
+    };
+
     let leads_to_registry = |site: &Site| {
         let mut actions = site.places.iter().map(|place| &place.action);
         actions.any(|action| *action == Action::Registry)
@@ -267,6 +289,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         edge: file.edge.into(),
         auth,
         access,
+        token,
         token_server,
         backend,
         debug: file.debug.map(Into::into),

@@ -8,7 +8,8 @@ use std::str::FromStr;
 /// believes those that it signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAuth {
-    /// The URL of the token server, to which clients are sent.
+    /// The URL of the token server, to which clients are sent. Empty only with
+    /// an [`TokenAuth::auto_redirect`].
     pub realm: String,
     /// What tokens are for: their `aud`, and what clients tell the token server.
     pub service: String,
@@ -29,6 +30,34 @@ pub struct TokenAuth {
 impl TokenAuth {
     /// The path of [`TokenAuth::auto_redirect`] unless it is said otherwise.
     pub const AUTO_REDIRECT_PATH: &'static str = "/auth/token";
+
+    /// Whether a text can be an [`TokenAuth::auto_redirect`].
+    pub(crate) fn is_path(text: &str) -> bool {
+        let is_of_path = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        text.starts_with('/') && text.bytes().all(is_of_path)
+    }
+}
+
+/// Whether clients can be sent there.
+pub(crate) fn check_realm(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text).ok();
+    let is_web = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if is_web && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(format!("`{}` is no http or https URL", text.escape_debug()))
+    }
+}
+
+/// Whether it can be the name of an issuer or a service.
+pub(crate) fn check_name(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("it has control characters");
+    }
+    Ok(())
 }
 
 /// Where a JSON Web Key Set comes from.
@@ -38,6 +67,21 @@ pub enum JwksSource {
     File(PathBuf),
     /// A URL, fetched again from time to time.
     Url(JwksUrl),
+}
+
+impl FromStr for JwksSource {
+    type Err = String;
+
+    /// Whatever has `://` in it is a URL.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            Err("it is empty".to_owned())
+        } else if text.contains("://") {
+            text.parse().map(Self::Url)
+        } else {
+            Ok(Self::File(text.into()))
+        }
+    }
 }
 
 /// The URL of a JSON Web Key Set: `https`, or `http` to this machine. Whoever is

@@ -4,24 +4,37 @@ use std::time::Duration;
 
 use super::report::Problem;
 use super::section::{Field, Section};
+use super::token;
 use crate::settings::Auth;
 use crate::site::{Access, Action, Attachment, PathMatch, Place, Rules, Site};
+use crate::token::TokenAuth;
+
+/// What is asked of those who come: one of them, or nothing.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) passwords: Option<Auth>,
+    pub(super) token: Option<TokenAuth>,
+}
 
 /// Reads `auth`, which may also be the name of a kind alone.
 ///
 /// A kind that is not there is a mistake, and nothing that one could do without:
 /// then everybody would be let in.
-pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
+pub(super) fn read(root: &Section<'_>) -> Result<Asked, Problem> {
     let whole = root.field("auth");
     if let Ok(Some(name)) = whole.text() {
         if name == "none" {
             whole.honoured();
-            return Ok(None);
+            return Ok(Asked::default());
         }
-        return Err(whole.problem(
-            &format!("`{name}` needs parameters"),
-            "write it as\n    auth:\n      htpasswd: {realm: Registry, path: /auth/htpasswd}",
-        ));
+        let hint = match name.as_str() {
+            "token" => {
+                "write it as\n    auth:\n      token: {realm: https://auth.example.org/token, \
+                 service: registry, issuer: auth, rootcertbundle: /auth/token.crt}"
+            }
+            _ => "write it as\n    auth:\n      htpasswd: {realm: Registry, path: /auth/htpasswd}",
+        };
+        return Err(whole.problem(&format!("`{name}` needs parameters"), hint));
     }
     root.section("auth", |auth| {
         let mut kinds = auth.keys();
@@ -30,14 +43,20 @@ pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
                 &format!("there are two kinds, {first} and {second}"),
                 "remove one of them",
             )),
-            (Some("htpasswd"), None) => auth.section("htpasswd", htpasswd).map(Some),
+            (Some("htpasswd"), None) => Ok(Asked {
+                passwords: Some(auth.section("htpasswd", htpasswd)?),
+                token: None,
+            }),
+            (Some("token"), None) => Ok(Asked {
+                passwords: None,
+                token: Some(auth.section("token", token::read)?),
+            }),
             (Some("none"), None) => {
                 auth.honoured("none");
-                Ok(None)
+                Ok(Asked::default())
             }
             (Some(other), None) => {
                 let why = match other {
-                    "token" => "token authentication is not there yet",
                     "silly" => "it lets everybody in who sends any Authorization",
                     _ => "this kind of authentication is not known",
                 };
@@ -45,7 +64,7 @@ pub(super) fn read(root: &Section<'_>) -> Result<Option<Auth>, Problem> {
                     .field(other)
                     .problem(why, "passwords are asked for with auth.htpasswd"))
             }
-            (None, _) => Ok(None),
+            (None, _) => Ok(Asked::default()),
         }
     })
 }

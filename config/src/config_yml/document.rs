@@ -92,14 +92,20 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
             },
         }],
         certificates: http.certificate.into_iter().collect(),
-        sites: auth.clone().map(access::site).into_iter().collect(),
+        sites: auth
+            .passwords
+            .clone()
+            .map(access::site)
+            .into_iter()
+            .collect(),
         edge: Edge {
             refused_user_agents: None,
             trusted_proxies: near(),
             publish_ca: false,
         },
-        auth,
+        auth: auth.passwords,
         access: None,
+        token: auth.token,
         token_server: None,
         backend: Backend::Registry(registry),
         debug: http.debug,

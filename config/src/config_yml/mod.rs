@@ -15,6 +15,7 @@ mod schema;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod token;
 mod watching;
 
 use std::path::Path;

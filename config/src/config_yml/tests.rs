@@ -406,8 +406,8 @@ fn what_says_nothing_that_can_be_meant_is_a_mistake() {
             "3:8 `auth.htpasswd`: it has no path",
         ),
         (
-            "version: 0.1\nstorage: filesystem\nauth: {token: {realm: a}}",
-            "3:8 `auth.token`: token authentication is not there yet",
+            "version: 0.1\nstorage: filesystem\nauth: {token: {realm: https://a}}",
+            "3:8 `auth.token`: it has no service",
         ),
         (
             "version: 0.1\nstorage: filesystem\nauth: {silly: {realm: a}}",

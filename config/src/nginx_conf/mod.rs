@@ -139,6 +139,7 @@ pub fn parse_nginx(
         },
         auth: None,
         access: None,
+        token: None,
         token_server: None,
         backend,
         debug: None,

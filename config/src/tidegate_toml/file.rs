@@ -13,6 +13,7 @@ use super::client_auth::ClientAuthSection;
 use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
 use super::observe::{self, DebugSection, HealthSection, WebhookSection};
 use super::site::{MapSection, SiteSection};
+use super::token::TokenSection;
 use super::value;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
@@ -184,6 +185,7 @@ pub(super) struct AuthSection {
     max_failures: u32,
     #[serde(deserialize_with = "value::duration")]
     failure_window: Duration,
+    pub(super) token: Option<Spanned<TokenSection>>,
 }
 
 impl Default for AuthSection {
@@ -196,14 +198,21 @@ impl Default for AuthSection {
             cache_ttl: Duration::from_secs(5 * 60),
             max_failures: 10,
             failure_window: Duration::from_secs(60),
+            token: None,
         }
     }
 }
 
 impl AuthSection {
-    /// `None` if the section says that nobody is asked.
-    pub(super) fn into_settings(self, base: &Path) -> Result<Option<Auth>, &'static str> {
+    /// `None` if the section says that nobody is asked, or that tokens are.
+    pub(super) fn into_settings(
+        self,
+        base: &Path,
+        has_token: bool,
+    ) -> Result<Option<Auth>, &'static str> {
         match (self.required, self.htpasswd) {
+            (false, _) if has_token => Err("`required = false` contradicts `token`"),
+            (true, None) if has_token => Ok(None),
             (true, Some(htpasswd)) => Ok(Some(Auth {
                 htpasswd: base.join(htpasswd),
                 allow_weak_hashes: self.allow_weak_hashes,

@@ -1,6 +1,7 @@
 mod access;
 mod client_auth;
 mod observe;
+mod token;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -79,6 +80,7 @@ fn what_is_not_said_has_its_default() {
                 failure_window: Duration::from_secs(60),
             }),
             access: None,
+            token: None,
             token_server: None,
             backend: Backend::Registry(Registry {
                 root: "/srv/tidegate/registry".into(),

@@ -19,6 +19,7 @@ use crate::settings::{
     Registry, Scrub, Settings,
 };
 use crate::site::{Action, LocationRule, Site, Template, Test};
+use crate::token::{Algorithm, JwksSource, TokenAuth};
 use crate::webhook::{Queue, Webhook};
 
 /// The text of a `tidegate.toml` that means these settings, below some lines of
@@ -53,7 +54,10 @@ pub fn write(settings: &Settings, comment: &str) -> String {
     }
     text.edge(&settings.edge, !settings.sites.is_empty());
     if settings.sites.is_empty() {
-        text.auth(settings.auth.as_ref());
+        text.auth(settings.auth.as_ref(), settings.token.is_some());
+        if let Some(token) = &settings.token {
+            text.token(token);
+        }
     }
     match &settings.backend {
         Backend::Registry(registry) => text.registry(registry),
@@ -179,18 +183,45 @@ impl Text {
         self.part("[edge]", &section);
     }
 
-    fn auth(&mut self, auth: Option<&Auth>) {
-        self.section("[auth]");
+    fn auth(&mut self, auth: Option<&Auth>, has_token: bool) {
         let Some(auth) = auth else {
-            self.key("required", false);
+            if !has_token {
+                self.section("[auth]");
+                self.key("required", false);
+            }
             return;
         };
+        self.section("[auth]");
         self.path("htpasswd", &auth.htpasswd);
         self.text("realm", &auth.realm);
         self.time("cache_ttl", auth.cache_ttl);
         self.key("max_failures", auth.max_failures);
         self.time("failure_window", auth.failure_window);
         self.unless("allow_weak_hashes", auth.allow_weak_hashes, false);
+    }
+
+    fn token(&mut self, token: &TokenAuth) {
+        self.section("[auth.token]");
+        if !token.realm.is_empty() {
+            self.text("realm", &token.realm);
+        }
+        self.text("service", &token.service);
+        self.text("issuer", &token.issuer);
+        if let Some(bundle) = &token.root_cert_bundle {
+            self.path("root_cert_bundle", bundle);
+        }
+        match &token.jwks {
+            None => {}
+            Some(JwksSource::File(path)) => self.path("jwks", path),
+            Some(JwksSource::Url(url)) => self.text("jwks", url.as_str()),
+        }
+        if token.algorithms != Algorithm::ALL {
+            let names: Vec<_> = token.algorithms.iter().map(|one| one.name()).collect();
+            self.key("algorithms", list(&names));
+        }
+        if let Some(path) = &token.auto_redirect {
+            self.text("auto_redirect", path);
+        }
     }
 
     fn registry(&mut self, registry: &Registry) {
