@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tidegate_auth::Verifier;
+use tidegate_auth::token::TokenVerifier;
 use tidegate_config::site::{Access, Action};
 use tidegate_config::{Adopted, Backend, ClientAuth, Registry, Settings, Upstream, VerifyClient};
 use tidegate_failure::Failure;
@@ -39,6 +40,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         VirtualServers::new(settings.sites.clone(), None)?;
     } else if let Some(auth) = &settings.auth {
         Verifier::open(auth)?;
+    }
+    if let Some(token) = &settings.token {
+        TokenVerifier::open(token)?;
     }
     PreparedFront::new(serve::front_settings(&settings))?;
     if let Backend::Registry(registry) = &settings.backend {
@@ -85,8 +89,16 @@ fn report(settings: &Settings) -> String {
             auth.htpasswd.display(),
             auth.realm
         ),
+        None if settings.token.is_some() => Ok(()),
         None => writeln!(text, "passwords    none: everybody is let in"),
     };
+    if let Some(token) = &settings.token {
+        let _ = writeln!(
+            text,
+            "tokens       of \"{}\" for \"{}\"",
+            token.issuer, token.service
+        );
+    }
     let _ = match &settings.backend {
         Backend::Registry(registry) => writeln!(
             text,

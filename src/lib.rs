@@ -13,6 +13,7 @@ mod health;
 mod htpasswd;
 mod import;
 mod inputs;
+mod jwks;
 mod logging;
 mod password;
 mod registry;

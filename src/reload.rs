@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_auth::Verifier;
+use tidegate_auth::token::TokenVerifier;
 use tidegate_config::CertificateFiles;
 use tidegate_failure::{Explain as _, Failure};
 use tidegate_proxy::{CertificateStore, ClientCertificates, PublicCa};
@@ -23,6 +24,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Watched {
     /// One for each password file.
     pub(crate) verifiers: Vec<Arc<Verifier>>,
+    /// One for each token server whose keys are in files.
+    pub(crate) tokens: Vec<Arc<TokenVerifier>>,
     pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) client_certificates: Arc<ClientCertificates>,
     /// What is published of the CA behind these pairs.
@@ -46,7 +49,7 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
                 _ = hangup.recv() => true,
             };
             if asked {
-                info!("SIGHUP: reading password files and certificates again");
+                info!("SIGHUP: reading password files, keys and certificates again");
             }
             let renew = asked || Instant::now() >= renewal_due;
             if renew {
@@ -74,6 +77,9 @@ impl Watched {
             passwords(verifier, asked);
         }
         client_cas(&self.client_certificates, asked);
+        for verifier in &self.tokens {
+            keys(verifier, asked);
+        }
         if pairs(&self.certificates, asked) {
             self.publish_ca();
         }
@@ -119,6 +125,19 @@ fn client_cas(certificates: &ClientCertificates, asked: bool) {
             hint = e.hint(),
             "{e}; what certificates of clients were held against before stays"
         );
+    }
+}
+
+fn keys(verifier: &TokenVerifier, asked: bool) {
+    let result = if asked {
+        Some(verifier.reload())
+    } else {
+        verifier.reload_if_changed()
+    };
+    match result {
+        None => {}
+        Some(Ok(keys)) => info!(auth.keys = keys, "read the token server's keys again"),
+        Some(Err(e)) => error!(hint = e.hint(), "{e}; the keys that were there before stay"),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::policy::{Policy, SharedPolicy};
+use tidegate_auth::token::TokenVerifier;
 use tidegate_auth::token_server::TokenServer;
 use tidegate_auth::{Door, Keepers, Verifier};
 use tidegate_config::{Backend, Protocol, Registry, Settings};
@@ -22,6 +23,7 @@ use tracing::{info, warn};
 use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
 use crate::inputs::{self, Inputs};
+use crate::jwks::KeyFetcher;
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
 use crate::webhook::{HttpCourier, WebhookError};
@@ -95,6 +97,8 @@ async fn serve_until_signal(
 ) -> Result<(), Failure> {
     // From here on a signal is ours: one that comes during the start is kept.
     let stop = Stop::listen()?;
+    let others = settings.token.as_ref().map(TokenVerifier::open);
+    let others = others.transpose()?.map(Arc::new);
     // Sites say themselves who may come in.
     let auth = settings.auth.as_ref().filter(|_| settings.sites.is_empty());
     let verifier = auth.map(Verifier::open).transpose()?.map(Arc::new);
@@ -105,7 +109,7 @@ async fn serve_until_signal(
         .clone()
         .map(Policy::new)
         .map(SharedPolicy::new);
-    let (door, tokens) = door(&settings, verifier.clone(), policy)?;
+    let (door, tokens) = door(&settings, verifier.clone(), policy, others.clone())?;
     let has_door = door.is_some();
     let debug = match &settings.debug {
         Some(debug) => Some(Debug::bind(debug).await?),
@@ -118,6 +122,11 @@ async fn serve_until_signal(
         .map(|_| Metrics::new());
     // What goes on beside serving, and ends with it.
     let mut beside = JoinSet::new();
+    if let Some(verifier) = &others
+        && let Some(fetcher) = KeyFetcher::new(verifier)?
+    {
+        beside.spawn(fetcher.run());
+    }
     let mut health = Health::default();
     let mut events = Events::default();
     let destination = match &settings.backend {
@@ -175,6 +184,7 @@ async fn serve_until_signal(
         .then(|| (front.public_ca(), settings.certificates.clone()));
     let reloading = tokio::spawn(reload::watch(Watched {
         verifiers,
+        tokens: others.into_iter().collect(),
         certificates: front.certificates(),
         client_certificates: front.client_certificates(),
         public_ca,
@@ -207,8 +217,9 @@ fn door(
     settings: &Settings,
     passwords: Option<Arc<Verifier>>,
     policy: Option<SharedPolicy>,
+    others: Option<Arc<TokenVerifier>>,
 ) -> Result<(Option<Door>, Option<TokenServer>), Failure> {
-    let other_tokens = None;
+    let other_tokens = others.zip(settings.token.as_ref().map(tokens::challenge_of_others));
     if settings.token_server.is_none() && policy.is_none() && other_tokens.is_none() {
         return Ok((None, None));
     }

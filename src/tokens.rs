@@ -12,8 +12,9 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use tidegate_auth::policy::SharedPolicy;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_auth::token_server::{Answer, Ask, House, Signer, TokenServer};
-use tidegate_auth::{Challenge, Verifier};
+use tidegate_auth::{Challenge, Realm, Verifier};
 use tidegate_config::TokenServer as Settings;
+use tidegate_config::token::TokenAuth;
 use tidegate_failure::Failure;
 use tidegate_proxy::{Authorization, ClientAddress, RequestBody, ResponseBody};
 use tracing::info;
@@ -59,6 +60,17 @@ pub(crate) fn open(
         verifier: Arc::new(verifier),
         challenge: Challenge::of_own_tokens(PATH, &settings.service),
     })
+}
+
+/// How tokens are asked for that somebody else gives out.
+pub(crate) fn challenge_of_others(settings: &TokenAuth) -> Challenge {
+    Challenge::Bearer {
+        realm: match &settings.auto_redirect {
+            Some(path) => Realm::Here(path.as_str().into()),
+            None => Realm::At(settings.realm.as_str().into()),
+        },
+        service: settings.service.as_str().into(),
+    }
 }
 
 /// Makes the pair where neither file is there, if they are named as a pair is;

@@ -120,7 +120,7 @@ impl Courier for HttpCourier {
 }
 
 /// An error with its causes, in one line and without the URL.
-fn said(error: reqwest::Error) -> String {
+pub(crate) fn said(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();
