@@ -79,6 +79,11 @@ pub(crate) struct DockerRegistry {
 
 impl DockerRegistry {
     pub(crate) fn start(root: &Path) -> Self {
+        Self::start_with(root, "")
+    }
+
+    /// With more sections in its configuration.
+    pub(crate) fn start_with(root: &Path, sections: &str) -> Self {
         let port = {
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
             free.local_addr().unwrap().port()
@@ -86,7 +91,7 @@ impl DockerRegistry {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\ncompatibility:\n  schema1:\n    enabled: true\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\ncompatibility:\n  schema1:\n    enabled: true\n{sections}",
             root.display()
         );
         fs_err::write(&config, text).unwrap();
@@ -141,6 +146,10 @@ impl DockerRegistry {
             .arg("garbage-collect")
             .arg(self.config.path().join("config.yml"));
         finish(command, "").assert_ok();
+    }
+
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

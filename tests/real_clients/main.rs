@@ -9,6 +9,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod access;
 mod archive;
 mod beside_nginx;
 mod bootstrap;
