@@ -4,15 +4,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
-use tidegate_auth::Verifier;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::site::{Access, Action};
 use tidegate_config::{Adopted, Backend, ClientAuth, Registry, Settings, Upstream, VerifyClient};
 use tidegate_failure::Failure;
-use tidegate_proxy::{BoundListener, PreparedFront, VirtualServers};
+use tidegate_proxy::{BoundListener, PreparedFront};
 
 use crate::inputs::{self, Inputs};
-use crate::{logging, renewal, serve};
+use crate::{logging, renewal, serve, users};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -36,21 +35,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .with_hint("take it out of the configuration, or serve without it: --lenient"));
     }
     let log = logging::start(&settings.log)?;
-    if !settings.sites.is_empty() {
-        VirtualServers::new(settings.sites.clone(), None)?;
-    } else if let Some(auth) = &settings.auth {
-        Verifier::open(auth)?;
-    }
+    let users = users::listed(&settings, arguments.inputs.are_of_a_registry())?;
     if let Some(token) = &settings.token {
         TokenVerifier::open(token)?;
     }
-    PreparedFront::new(serve::front_settings(&settings))?;
+    let front = PreparedFront::new(serve::front_settings(&settings))?;
+    front.check(&settings.backend, &settings.sites)?;
     if let Backend::Registry(registry) = &settings.backend {
         tidegate_registry::check(registry)?;
         serve::couriers(registry)?;
     }
     drop(log);
-    tidegate_failure::print(&report(&settings));
+    tidegate_failure::print(&(report(&settings) + &users));
     tidegate_failure::say(&format!("{}: ok", arguments.inputs.file().display()));
     Ok(())
 }

@@ -257,7 +257,7 @@ fn verify(path: &Path, request: &Request) -> Result<(), Failure> {
             say("this is the password of", &request.user);
             if scheme.is_weak() {
                 warn(&format!(
-                    "{scheme} is weak: the server takes it only with `allow_weak_hashes` in `[auth]`"
+                    "{scheme} is weak: the server takes it only with `allow_weak_hashes` in `[auth]` or --allow-weak-hashes"
                 ));
             }
             Ok(())

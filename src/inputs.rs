@@ -18,6 +18,8 @@ const DEFAULT_REGISTRY: &str =
 
 /// The configuration to read.
 #[derive(Debug, Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("foreign").multiple(true))]
 pub(crate) struct Inputs {
     /// The configuration [default: tidegate.toml]
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["nginx_conf", "registry_config"])]
@@ -25,13 +27,13 @@ pub(crate) struct Inputs {
 
     /// The nginx.conf that stands in front of a registry, in place of a
     /// tidegate.toml; requests go where it sends them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "foreign")]
     nginx_conf: Option<PathBuf>,
 
     /// The config.yml of docker-registry, which variables named REGISTRY_*
     /// overrule, in place of a tidegate.toml. With --nginx-conf, the registry that
     /// it describes answers here, in place of the one that nginx forwards to
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "foreign")]
     registry_config: Option<PathBuf>,
 
     /// With --nginx-conf alone: a registry with docker-registry's defaults and
@@ -39,12 +41,26 @@ pub(crate) struct Inputs {
     /// forwards to
     #[arg(long, requires = "nginx_conf", conflicts_with = "registry_config")]
     replace_upstream: bool,
+
+    /// Take traditional crypt(3) and {PLAIN} from the password files that these
+    /// configurations name, as nginx does; `[auth]` of a tidegate.toml has a setting
+    /// for that
+    #[arg(long, requires = "foreign")]
+    allow_weak_hashes: bool,
 }
 
 impl Inputs {
     /// Reads what is named, and says of each line of another program's file what
     /// becomes of it.
     pub(crate) fn read(&self) -> Result<Adopted, Failure> {
+        let mut adopted = self.read_files()?;
+        if self.allow_weak_hashes {
+            adopted.settings.allow_weak_hashes();
+        }
+        Ok(adopted)
+    }
+
+    fn read_files(&self) -> Result<Adopted, Failure> {
         let registry = match &self.registry_config {
             Some(path) => Some(registry_config(path)?),
             None if self.replace_upstream => Some(tidegate_config::parse_config_yml(

@@ -23,6 +23,7 @@ mod scrub;
 mod serve;
 mod tokens;
 mod up;
+mod users;
 mod webhook;
 
 use std::process::ExitCode;

@@ -34,6 +34,11 @@ pub(crate) struct Arguments {
     /// Serve even if something that the configuration asks for is not there
     #[arg(long)]
     lenient: bool,
+
+    /// Take traditional crypt(3) and {PLAIN} from the password file; `[auth]` of a
+    /// tidegate.toml has a setting for that
+    #[arg(long)]
+    allow_weak_hashes: bool,
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -45,7 +50,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let adopted = inputs::registry_config(&arguments.config)?;
-    let settings = inputs::settle(adopted, arguments.lenient)?;
+    let mut settings = inputs::settle(adopted, arguments.lenient)?;
+    if arguments.allow_weak_hashes {
+        settings.allow_weak_hashes();
+    }
     if let Some(auth) = &settings.auth {
         make_missing_users(&auth.htpasswd)?;
     }

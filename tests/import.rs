@@ -175,3 +175,89 @@ fn what_cannot_be_honoured_stops_all_of_them() {
     let text = fs_err::read_to_string(&output).unwrap();
     assert!(text.contains("proxy.remoteurl: left out: "), "{text}");
 }
+
+/// nginx's file with one place, whose passwords are in a file with these lines.
+fn behind_nginx(recipe: &Recipe, users: &str, more: &str) -> String {
+    fs_err::write(recipe.dir.join("users"), users).unwrap();
+    let text = format!(
+        "events {{}}\nhttp {{ server {{\nlisten 127.0.0.1:{} ssl;\nssl_certificate certs/site.crt;\n\
+         ssl_certificate_key certs/site.key;\nlocation / {{\nauth_basic x; auth_basic_user_file users;\n\
+         proxy_pass https://127.0.0.1:9;\n{more}\n}}\n}} }}\n",
+        free_port(),
+    );
+    let path = recipe.dir.join("nginx.conf");
+    fs_err::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// One that nobody listens at right now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// `right` in bcrypt and in crypt(3), and a line that means nothing.
+const MIXED: &str = "alice:$2y$05$z2mJgPSn77tuWryExTJnQOoUO7XmTnGJHfmer9CmWyY.I4tUYdJc6\n\
+                     bob:QKDrFLYXMZR1c\ncarol:$9$unknown\n";
+
+#[test]
+fn check_lists_the_lines_of_password_files_that_do_not_count() {
+    let recipe = Recipe::new("");
+    let conf = behind_nginx(&recipe, MIXED, "");
+    let checked = run(["check", "--nginx-conf", &conf], "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    for part in [
+        "users        1 in ",
+        "ignored    line 2: user bob: ",
+        "or --allow-weak-hashes",
+        "ignored    line 3: user carol: ",
+    ] {
+        assert!(checked.stdout.contains(part), "{part}\n{}", checked.stdout);
+    }
+    let checked = run(["check", "--nginx-conf", &conf, "--allow-weak-hashes"], "");
+    for part in ["users        2 in ", "weak       line 2: user bob: "] {
+        assert!(checked.stdout.contains(part), "{part}\n{}", checked.stdout);
+    }
+    let misplaced = run(["check", "-c", "tidegate.toml", "--allow-weak-hashes"], "");
+    assert_eq!(misplaced.code, Some(2), "{}", misplaced.stderr);
+
+    let recipe = Recipe::new("");
+    fs_err::remove_file(recipe.dir.join("auth/htpasswd")).unwrap();
+    let checked = run(["check", "--registry-config", &recipe.config], "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let part = "is not there, and will be made";
+    assert!(checked.stdout.contains(part), "{}", checked.stdout);
+}
+
+#[test]
+fn check_reads_what_an_upstream_is_trusted_by() {
+    let recipe = Recipe::new("");
+    let more = "proxy_ssl_verify on; proxy_ssl_trusted_certificate roots.pem;";
+    let conf = behind_nginx(&recipe, MIXED, more);
+    let checked = run(["check", "--nginx-conf", &conf], "");
+    assert_eq!(checked.code, Some(1), "{}", checked.stdout);
+    assert!(checked.stderr.contains("roots.pem"), "{}", checked.stderr);
+    let roots = recipe.dir.join("certs/root-ca.crt");
+    fs_err::copy(roots, recipe.dir.join("roots.pem")).unwrap();
+    let checked = run(["check", "--nginx-conf", &conf], "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+}
+
+#[tokio::test]
+async fn weak_hashes_let_in_if_that_is_said() {
+    let recipe = Recipe::new("");
+    let conf = behind_nginx(&recipe, MIXED, "");
+    let imported = recipe.dir.join("imported.toml").display().to_string();
+    let weak = ["--nginx-conf", &conf, "--allow-weak-hashes"];
+    let import = [&["import", "-o", &imported], &weak[..]].concat();
+    assert_eq!(run(import, "").code, Some(0));
+    for (arguments, status) in [
+        (&["--nginx-conf", &conf][..], StatusCode::UNAUTHORIZED),
+        (&weak, StatusCode::BAD_GATEWAY),
+        (&["-c", &imported], StatusCode::BAD_GATEWAY),
+    ] {
+        let served = recipe.serve(arguments);
+        let client = Client::new(served.address, &served.ca()).basic("bob", "right");
+        assert_eq!(client.get("/v2/").await.status, status, "{arguments:?}");
+    }
+}

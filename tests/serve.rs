@@ -230,3 +230,22 @@ fn health_says_whether_the_server_answers() {
     assert!(asked.stderr.contains("does not answer"), "{}", asked.stderr);
     assert!(asked.stderr.contains("hint: "), "{}", asked.stderr);
 }
+
+#[test]
+fn check_finds_a_listener_without_a_site() {
+    let mut made = up().start();
+    made.stop();
+    let file = made.dir.join("sites.toml");
+    fs_err::write(
+        &file,
+        "[[listener]]\naddress = \"127.0.0.1:8443\"\nprotocol = \"http\"\n\
+         [[listener]]\naddress = \"127.0.0.1:8080\"\nprotocol = \"http\"\n\
+         [registry]\nroot = \"registry\"\n\
+         [[site]]\nlisten = [\"127.0.0.1:8443\"]\nplace = [{ path = \"/\", registry = true }]\n",
+    )
+    .unwrap();
+    let checked = run(["check", "-c", &file.to_string_lossy()], "");
+    assert_eq!(checked.code, Some(1), "{}", checked.stdout);
+    let said = "no site is served on 127.0.0.1:8080";
+    assert!(checked.stderr.contains(said), "{}", checked.stderr);
+}

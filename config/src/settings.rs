@@ -57,6 +57,33 @@ pub struct Settings {
     pub debug: Option<DebugListener>,
 }
 
+impl Settings {
+    /// Every password file that is asked, as often as it is. Where there are sites,
+    /// those are theirs.
+    #[must_use]
+    pub fn auths(&self) -> Vec<&Auth> {
+        let sites = self.sites.iter().flat_map(|site| {
+            let places = site.places.iter().map(|place| &place.rules);
+            places.chain([&site.elsewhere])
+        });
+        let of_sites = sites.flat_map(|rules| rules.access.auths());
+        let own = self.auth.iter().filter(|_| self.sites.is_empty());
+        own.chain(of_sites).collect()
+    }
+
+    /// Takes weak hashes from every password file: see [`Auth::allow_weak_hashes`].
+    pub fn allow_weak_hashes(&mut self) {
+        let sites = self.sites.iter_mut().flat_map(|site| {
+            let places = site.places.iter_mut().map(|place| &mut place.rules);
+            places.chain([&mut site.elsewhere])
+        });
+        let of_sites = sites.flat_map(|rules| rules.access.auths_mut());
+        for auth in self.auth.iter_mut().chain(of_sites) {
+            auth.allow_weak_hashes = true;
+        }
+    }
+}
+
 /// The `[log]` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {

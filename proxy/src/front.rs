@@ -15,8 +15,9 @@ use rustls::ServerConfig;
 use rustls::server::ResolvesServerCert;
 use socket2::Socket;
 use tidegate_auth::Verifier;
+use tidegate_config::site::Site;
 use tidegate_config::{
-    AccessLog, CertificateFiles, ClientAuth, Edge, Forward, Listener, Protocol, Upstream,
+    AccessLog, Backend, CertificateFiles, ClientAuth, Edge, Forward, Listener, Protocol, Upstream,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -157,6 +158,23 @@ impl PreparedFront {
             access_log: settings.access_log,
             drain_timeout: settings.drain_timeout,
         })
+    }
+
+    /// Reads what the way to the backend needs, as [`Self::bind`] does, and binds
+    /// nothing.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn check(&self, backend: &Backend, sites: &[Site]) -> Result<(), BindError> {
+        match backend {
+            Backend::Forward(settings) if sites.is_empty() => forwarder(settings.clone()).map(drop),
+            _ if sites.is_empty() => Ok(()),
+            backend => {
+                let has_registry = matches!(backend, Backend::Registry(_));
+                let clients = &self.client_certificates;
+                Sites::check(&self.listeners, clients, sites, has_registry)
+            }
+        }
     }
 
     /// Binds every socket. Without a verifier, nobody is asked for a password.

@@ -60,7 +60,9 @@ impl Problem {
             ProblemKind::Hash { user, error } => {
                 let renew = renew(&self.path, user);
                 Some(match error {
-                    HashError::Weak(_) => format!("{renew}; or `allow_weak_hashes` in `[auth]`"),
+                    HashError::Weak(_) => format!(
+                        "{renew}; or `allow_weak_hashes` in `[auth]`, or --allow-weak-hashes"
+                    ),
                     _ => renew,
                 })
             }

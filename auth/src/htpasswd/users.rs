@@ -294,7 +294,7 @@ mod tests {
         assert_eq!((refused.len(), refused.weaknesses().len()), (1, 0));
         assert_eq!(
             refused.problems()[0].hint().unwrap(),
-            "tidegate htpasswd -B /etc/users alice; or `allow_weak_hashes` in `[auth]`"
+            "tidegate htpasswd -B /etc/users alice; or `allow_weak_hashes` in `[auth]`, or --allow-weak-hashes"
         );
 
         let document = Document::parse(text.as_bytes()).unwrap();

@@ -34,3 +34,18 @@ pub struct MethodRule {
     /// What holds for the others, in place of what holds for these.
     pub access: Box<Access>,
 }
+
+impl Access {
+    /// The password files that are asked here.
+    pub(crate) fn auths(&self) -> Vec<&Auth> {
+        let inner = self.methods.iter().flat_map(|rule| rule.access.auths());
+        self.auth.iter().chain(inner).collect()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn auths_mut(&mut self) -> Vec<&mut Auth> {
+        let inner = self.methods.iter_mut();
+        let inner = inner.flat_map(|rule| rule.access.auths_mut());
+        self.auth.iter_mut().chain(inner).collect()
+    }
+}

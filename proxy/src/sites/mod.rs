@@ -154,15 +154,8 @@ impl Sites {
             passwords,
             registry,
         } = virtual_servers;
-        let hosts = listeners.iter().enumerate().map(|(index, listener)| {
-            if let Protocol::RedirectToHttps { .. } = listener.protocol {
-                return Ok(None);
-            }
-            let attached = Attached::of(listener, index, &sites, certificates)?;
-            Ok(Some(Arc::new(attached)))
-        });
         Ok(Self {
-            listeners: hosts.collect::<Result<_, BindError>>()?,
+            listeners: attached(listeners, &sites, certificates)?,
             sites: sites
                 .into_iter()
                 .map(|site| Site::of(site, &passwords, registry.as_ref()))
@@ -175,6 +168,29 @@ impl Sites {
         self.listeners.get(listener)?.as_ref()
     }
 
+    /// Whether [`Self::of`] would fail.
+    ///
+    /// # Errors
+    /// As it does.
+    pub(crate) fn check(
+        listeners: &[Listener],
+        certificates: &ClientCertificates,
+        sites: &[site::Site],
+        has_registry: bool,
+    ) -> Result<(), BindError> {
+        attached(listeners, sites, certificates)?;
+        for place in sites.iter().flat_map(|site| &site.places) {
+            match &place.action {
+                site::Action::Registry if !has_registry => return Err(BindError::NoRegistry),
+                site::Action::Proxy(proxy) => {
+                    Servers::new((**proxy).clone(), &place.path)?;
+                }
+                site::Action::Registry | site::Action::NotFound => {}
+            }
+        }
+        Ok(())
+    }
+
     /// How many times a request may have to be tried.
     pub(crate) fn tries(&self) -> usize {
         let places = self.sites.iter().flat_map(|site| &site.places);
@@ -184,6 +200,22 @@ impl Sites {
         });
         tries.max().unwrap_or_default()
     }
+}
+
+/// What is served at each listener; `None` for those that only redirect.
+fn attached(
+    listeners: &[Listener],
+    sites: &[site::Site],
+    certificates: &ClientCertificates,
+) -> Result<Vec<Option<Arc<Attached>>>, BindError> {
+    let attached = listeners.iter().enumerate().map(|(index, listener)| {
+        if let Protocol::RedirectToHttps { .. } = listener.protocol {
+            return Ok(None);
+        }
+        let attached = Attached::of(listener, index, sites, certificates)?;
+        Ok(Some(Arc::new(attached)))
+    });
+    attached.collect()
 }
 
 impl Site {
