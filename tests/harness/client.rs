@@ -13,7 +13,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,6 +26,7 @@ pub struct Client {
     /// What the client asks for in SNI and `Host`.
     authority: String,
     server_name: ServerName<'static>,
+    roots: rustls::RootCertStore,
     tls: Arc<rustls::ClientConfig>,
     headers: HeaderMap,
 }
@@ -66,20 +67,26 @@ impl Answer {
     }
 }
 
+fn trusting(
+    roots: rustls::RootCertStore,
+) -> rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_root_certificates(roots)
+}
+
 impl Client {
     pub fn new(address: SocketAddr, ca: &Path) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         for der in CertificateDer::pem_file_iter(ca).expect("a CA file") {
             roots.add(der.expect("a certificate")).expect("a CA");
         }
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has them")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = trusting(roots.clone()).with_no_client_auth();
         Self {
             address,
+            roots,
             authority: address.to_string(),
             server_name: ServerName::from(address.ip()),
             tls: Arc::new(tls),
@@ -91,6 +98,16 @@ impl Client {
     pub fn named(mut self, name: &str) -> Self {
         self.authority = format!("{name}:{}", self.address.port());
         self.server_name = ServerName::try_from(name.to_owned()).expect("a DNS name");
+        self
+    }
+
+    /// Shows the certificate of these two files if it is asked for one.
+    pub fn showing(mut self, cert: &Path, key: &Path) -> Self {
+        let chain = CertificateDer::pem_file_iter(cert).expect("a certificate");
+        let chain = chain.map(|der| der.expect("a certificate")).collect();
+        let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+        let tls = trusting(self.roots.clone()).with_client_auth_cert(chain, key);
+        self.tls = Arc::new(tls.expect("they belong together"));
         self
     }
 

@@ -294,10 +294,10 @@ fn tell(stream: TcpStream) -> io::Result<()> {
 }
 
 /// Ended when dropped.
-struct Nginx(Child);
+pub(crate) struct Nginx(Child);
 
 impl Nginx {
-    fn start(conf: &PathBuf, address: SocketAddr) -> Self {
+    pub(crate) fn start(conf: &PathBuf, address: SocketAddr) -> Self {
         let mut command = Command::new("nginx");
         command.args(["-g", "daemon off;", "-e", "stderr", "-p"]);
         command.arg(conf.parent().unwrap()).arg("-c").arg(conf);

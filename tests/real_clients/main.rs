@@ -14,6 +14,7 @@ mod archive;
 mod beside_nginx;
 mod bootstrap;
 mod both_ways;
+mod client_certificates;
 mod docker;
 mod docker_registry;
 mod image;
