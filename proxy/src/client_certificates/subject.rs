@@ -245,3 +245,125 @@ const SHORT_NAMES: [(&str, &str); 30] = [
     ("1.3.6.1.4.1.311.60.2.1.2", "jurisdictionST"),
     ("1.3.6.1.4.1.311.60.2.1.3", "jurisdictionC"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DnType, DnValue, KeyPair, SerialNumber};
+
+    use super::*;
+
+    fn made(attributes: &[(DnType, DnValue)], serial: &[u8]) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        params.serial_number = Some(SerialNumber::from_slice(serial));
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in attributes {
+            params.distinguished_name.push(kind.clone(), value.clone());
+        }
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().clone()
+    }
+
+    fn named(attributes: &[(DnType, &str)]) -> CertificateDer<'static> {
+        let attributes: Vec<_> = attributes
+            .iter()
+            .map(|(kind, value)| (kind.clone(), DnValue::from(*value)))
+            .collect();
+        made(&attributes, &[1])
+    }
+
+    fn subject(der: &CertificateDer<'_>) -> String {
+        distinguished_names(der).unwrap().subject
+    }
+
+    /// What `openssl x509 -noout -subject -nameopt RFC2253` says.
+    #[test]
+    fn names_are_written_as_openssl_writes_them() {
+        use DnType::{CommonName, CountryName, CustomDnType, OrganizationName};
+        let der = named(&[
+            (CountryName, "DE"),
+            (OrganizationName, "Example, Inc. \"A+B\""),
+            (CommonName, " #long "),
+        ]);
+        assert_eq!(
+            subject(&der),
+            "CN=\\ #long\\ ,O=Example\\, Inc. \\\"A\\+B\\\",C=DE"
+        );
+        let der = named(&[(CommonName, "#Zürich\n<a>;\\")]);
+        assert_eq!(subject(&der), "CN=\\#Z\\C3\\BCrich\\0A\\<a\\>\\;\\\\");
+        let bmp = DnValue::BmpString("Zü".try_into().unwrap());
+        let der = made(&[(CommonName, bmp)], &[1]);
+        assert_eq!(subject(&der), "CN=Z\\C3\\BC");
+        let email = CustomDnType(vec![1, 2, 840, 113_549, 1, 9, 1]);
+        let unknown = CustomDnType(vec![1, 2, 3, 4]);
+        let der = named(&[(email, "a@b"), (unknown, "text")]);
+        assert_eq!(subject(&der), "1.2.3.4=#0C0474657874,emailAddress=a@b");
+    }
+
+    #[test]
+    fn serial_numbers_are_whole_bytes() {
+        for (serial, expected) in [
+            (&[1][..], "01"),
+            (&[0x0a, 0xbc], "0ABC"),
+            (&[0xff, 0x00], "FF00"),
+        ] {
+            let der = made(&[], serial);
+            assert_eq!(super::serial(&der).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn who_could_not_be_a_user_is_none() {
+        let user = |name: &str| user(&named(&[(DnType::CommonName, name)]), UserFrom::CommonName);
+        assert_eq!(user("alice").unwrap().name(), "alice");
+        assert_eq!(user("Ops: Zürich").unwrap().name(), "Ops: Zürich");
+        for name in ["", " alice", "alice ", "a\nb", "a\u{0}", &"a".repeat(256)] {
+            assert!(user(name).is_none(), "{name:?}");
+        }
+        assert!(super::user(&named(&[]), UserFrom::CommonName).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_der_is_a_certificate_or_none(der in proptest::collection::vec(any::<u8>(), 0..256)) {
+            look_at(&CertificateDer::from(der));
+        }
+
+        #[test]
+        fn a_broken_certificate_breaks_nothing(at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let mut der = named(&[(DnType::CommonName, "alice")]).to_vec();
+            let at = at.index(der.len());
+            der[at] = to;
+            look_at(&CertificateDer::from(der));
+        }
+
+        #[test]
+        fn no_name_ends_a_line_or_another_name(name in any::<String>()) {
+            let mut text = String::new();
+            escape(&mut text, &name);
+            prop_assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+            let mut rest = text.chars();
+            while let Some(c) = rest.next() {
+                match c {
+                    '\\' => prop_assert!(rest.next().is_some()),
+                    c => prop_assert!(!matches!(c, ',' | '+'), "{text}"),
+                }
+            }
+        }
+    }
+
+    fn look_at(der: &CertificateDer<'_>) {
+        let _ = distinguished_names(der);
+        let _ = serial(der);
+        for from in [
+            UserFrom::CommonName,
+            UserFrom::SanEmail,
+            UserFrom::SanDns,
+            UserFrom::SanUri,
+        ] {
+            if let Some(user) = user(der, from) {
+                assert!(!user.name().contains(char::is_control));
+            }
+        }
+    }
+}

@@ -58,9 +58,9 @@ impl Sites {
     }
 
     /// Leads a request that came to the listener of that index to its place, and
-    /// lets it in there, in nginx's order: the client's certificate, the site's own rewrites, the choice of
-    /// the place, the length of the body, the place's rewrites, and who may come
-    /// in.
+    /// lets it in there, in nginx's order: the client's certificate, the site's own
+    /// rewrites, the choice of the place, the length of the body, the place's
+    /// rewrites, and who may come in.
     ///
     /// # Errors
     /// What it is answered with instead.
