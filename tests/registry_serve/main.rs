@@ -6,6 +6,7 @@ mod beside;
 mod harness;
 mod process;
 mod replay;
+mod tokens;
 
 use std::path::Path;
 

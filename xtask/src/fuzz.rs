@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 use crate::{install, native, process, say};
 
 /// Every target, by the name of what it parses.
-const TARGETS: [&str; 21] = [
+const TARGETS: [&str; 23] = [
     "basic_auth",
     "certificate",
     "certificate_request",
@@ -32,9 +32,11 @@ const TARGETS: [&str; 21] = [
     "revocation_list",
     "route",
     "schema1",
+    "scope",
     "site",
     "subject",
     "tidegate_toml",
+    "token",
     "trust_merge",
 ];
 

@@ -6,6 +6,7 @@ use tidegate_config::token::Algorithm;
 
 use super::bounded::AtMost;
 use super::chain;
+use super::error::shown;
 use super::public_key::{Curve, KeyError, Numbers, PublicKey, without_zeros};
 
 /// A key as it is written.
@@ -32,7 +33,7 @@ impl Jwk {
         let Some(name) = &self.alg else {
             return Ok(None);
         };
-        let unknown = |_| KeyError::Use(format!("its `alg` is `{name}`"));
+        let unknown = |_| KeyError::Use(format!("its `alg` is {}", shown(name)));
         name.parse().map(Some).map_err(unknown)
     }
 }
@@ -42,7 +43,7 @@ impl TryFrom<&Jwk> for PublicKey {
 
     fn try_from(jwk: &Jwk) -> Result<Self, KeyError> {
         let crv = jwk.crv.as_deref().unwrap_or_default();
-        let kind = || KeyError::Kind(format!("{} {crv}", jwk.kty).trim_end().to_owned());
+        let kind = || KeyError::Kind(shown(format!("{} {crv}", jwk.kty).trim_end()));
         let numbers = match jwk.kty.as_str() {
             "RSA" => Numbers::Rsa {
                 n: without_zeros(&member("n", jwk.n.as_ref())?),
@@ -72,7 +73,7 @@ impl TryFrom<&Jwk> for PublicKey {
             _ => return Err(kind()),
         };
         if let Some(usage) = jwk.usage.as_ref().filter(|usage| *usage != "sig") {
-            return Err(KeyError::Use(format!("its `use` is `{usage}`")));
+            return Err(KeyError::Use(format!("its `use` is {}", shown(usage))));
         }
         let allows = |ops: &Vec<String>| ops.iter().any(|op| op == "verify");
         if !jwk.key_ops.as_ref().is_none_or(allows) {

@@ -66,7 +66,7 @@ pub enum KeyError {
     #[error("it is no public key: {0}")]
     Malformed(String),
     /// Its kind is not known here.
-    #[error("keys of the kind `{0}` do not sign tokens here; RSA, EC and Ed25519 do")]
+    #[error("keys of the kind {0} do not sign tokens here; RSA, EC and Ed25519 do")]
     Kind(String),
     /// It says of itself that it is for something else.
     #[error("it is not meant for signatures: {0}")]
@@ -322,10 +322,10 @@ mod tests {
                 r#"{"kty":"RSA","n":"+/","e":"AQAB"}"#,
                 "`n` is not base64url",
             ),
-            (r#"{"kty":"oct","k":"c2VjcmV0"}"#, "of the kind `oct`"),
+            (r#"{"kty":"oct","k":"c2VjcmV0"}"#, "of the kind \"oct\""),
             (
                 r#"{"kty":"EC","crv":"secp256k1"}"#,
-                "of the kind `EC secp256k1`",
+                "of the kind \"EC secp256k1\"",
             ),
             (
                 r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#,
@@ -333,12 +333,12 @@ mod tests {
             ),
             (
                 r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#,
-                "of the kind `OKP X25519`",
+                "of the kind \"OKP X25519\"",
             ),
             (r#"{"kty":"OKP","crv":"Ed25519","x":"AA"}"#, "has 32 bytes"),
             (
                 r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","use":"enc"}"#,
-                "its `use` is `enc`",
+                "its `use` is \"enc\"",
             ),
             (
                 r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","key_ops":["sign"]}"#,

@@ -25,6 +25,8 @@ struct Entry {
     generation: u64,
     /// Roughly what its claims take, in bytes.
     size: u32,
+    /// How long it counted when it was verified.
+    left: Duration,
 }
 
 /// The name under which a token is remembered.
@@ -33,6 +35,8 @@ pub(super) type Name = [u8; 32];
 impl Remembered {
     /// How many bytes of claims are kept.
     const MOST: u64 = 16 * 1024 * 1024;
+    /// moka refuses to count in millennia.
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     /// What an entry takes beside its claims.
     const ENTRY: usize = 256;
 
@@ -80,13 +84,14 @@ impl Remembered {
         length: usize,
         now: SystemTime,
     ) {
-        if now >= claims.expires {
+        let Ok(left) = claims.expires.duration_since(now) else {
             return;
-        }
+        };
         let entry = Entry {
             claims: Arc::clone(claims),
             generation,
             size: u32::try_from(length + Self::ENTRY).unwrap_or(u32::MAX),
+            left: left.min(Self::LONGEST),
         };
         self.cache.insert(name, entry);
     }
@@ -94,19 +99,9 @@ impl Remembered {
 
 struct UntilItEnds;
 
-impl UntilItEnds {
-    /// moka refuses to count in millennia.
-    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-    fn left(entry: &Entry) -> Duration {
-        let left = entry.claims.expires.duration_since(SystemTime::now());
-        left.unwrap_or_default().min(Self::LONGEST)
-    }
-}
-
 impl Expiry<Name, Entry> for UntilItEnds {
     fn expire_after_create(&self, _: &Name, entry: &Entry, _: Instant) -> Option<Duration> {
-        Some(Self::left(entry))
+        Some(entry.left)
     }
 
     fn expire_after_update(
@@ -116,6 +111,6 @@ impl Expiry<Name, Entry> for UntilItEnds {
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(Self::left(entry))
+        Some(entry.left)
     }
 }

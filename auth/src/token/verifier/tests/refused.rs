@@ -29,6 +29,7 @@ fn assert_refused(cases: Vec<(&str, String, &str)>) {
         let error = why(&token);
         assert!(error.contains(said), "{what}: {error}");
         assert!(!error.chars().any(char::is_control), "{what}: {error:?}");
+        assert!(error.len() < 2000, "{what}: {}", error.len());
     }
 }
 
@@ -114,6 +115,8 @@ fn a_header_that_is_wrong_is_refused() {
         sign_none(&header.to_string(), &claims().to_string())
     };
     let keyed = |header: Value| EC.token(header, &claims());
+    let mut for_encryption = EC.key.jwk();
+    for_encryption["use"] = "\nenc".into();
     assert_refused(vec![
         (
             "no JSON",
@@ -225,7 +228,17 @@ fn a_header_that_is_wrong_is_refused() {
         (
             "jwk a secret",
             keyed(json!({"jwk": {"kty": "oct", "k": "AAAA"}})),
-            "kind `oct`",
+            "kind \"oct\"",
+        ),
+        (
+            "jwk of a long kind",
+            keyed(json!({"jwk": {"kty": "\u{1b}x".repeat(1000)}})),
+            "…\" do not sign",
+        ),
+        (
+            "jwk for encryption",
+            keyed(json!({"jwk": for_encryption})),
+            "its `use` is \"\\nenc\"",
         ),
         ("jwk a text", keyed(json!({"jwk": "AAAA"})), "wrong type"),
     ]);
