@@ -145,6 +145,12 @@ impl StoredHash {
         }
     }
 
+    /// A hash of no known password, of the kind that is made if nothing else is
+    /// said.
+    pub(crate) fn usual_decoy() -> Self {
+        Self::parse(&bcrypt_decoy(Cost::DEFAULT.value())).expect("a decoy is a hash")
+    }
+
     /// A hash of no known password, as costly to check as this one.
     pub(crate) fn decoy(&self) -> Self {
         let text = match &self.form {

@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod basic;
+pub mod docker_auth;
 pub mod hash;
 pub mod htpasswd;
 pub mod policy;

@@ -37,15 +37,21 @@ use crate::verified::Verified;
 /// weigh on it. A right password forgives the user's own failures from there,
 /// and nobody else's. Either setting at zero means no limit.
 pub struct Verifier {
-    path: PathBuf,
-    weak: WeakHashes,
+    /// `None` where whoever holds it hands in the users.
+    file: Option<PasswordFile>,
     realm: Box<str>,
     users: ArcSwap<Users>,
-    stamp: Mutex<FileStamp>,
     verified: Option<Verified>,
     throttle: Throttle,
     pool: Pool,
     hashed: Arc<AtomicU64>,
+}
+
+/// Where the users are read from.
+struct PasswordFile {
+    path: PathBuf,
+    weak: WeakHashes,
+    stamp: Mutex<FileStamp>,
 }
 
 /// What a reload found.
@@ -83,17 +89,34 @@ impl Verifier {
         };
         let users = Users::read(&path, weak)?;
         warn_of(&path, &users);
+        let stamp = Mutex::new(stamp);
+        let file = PasswordFile { path, weak, stamp };
+        let throttle = Throttle::new(settings.max_failures, settings.failure_window);
         Ok(Self {
-            path,
-            weak,
+            file: Some(file),
             realm: settings.realm.as_str().into(),
+            ..Self::of(users, settings.cache_ttl, throttle)
+        })
+    }
+
+    /// Checks passwords of users who are in no htpasswd file. `cache_ttl` is how
+    /// long they need not be hashed again.
+    pub(crate) fn of(users: Users, cache_ttl: Duration, throttle: Throttle) -> Self {
+        Self {
+            file: None,
+            realm: Box::default(),
             users: ArcSwap::from_pointee(users),
-            stamp: Mutex::new(stamp),
-            verified: Verified::new(settings.cache_ttl),
-            throttle: Throttle::new(settings.max_failures, settings.failure_window),
+            verified: Verified::new(cache_ttl),
+            throttle,
             pool: Pool::for_this_machine(),
             hashed: Arc::default(),
-        })
+        }
+    }
+
+    /// Puts others in the place of the users. Those who are the same as before do
+    /// not notice.
+    pub(crate) fn replace(&self, users: Users) {
+        self.users.store(Arc::new(users));
     }
 
     /// Judges one claim to be somebody.
@@ -155,13 +178,14 @@ impl Verifier {
     /// Reads the file again if it has changed since it was last read, or tried.
     /// `None` if not. Costs one `stat`; meant to be called each second.
     pub fn reload_if_changed(&self) -> Option<Result<Reloaded, HtpasswdError>> {
-        let mut stamp = self.lock_stamp();
-        let present = FileStamp::of(&self.path);
+        let file = self.file.as_ref()?;
+        let mut stamp = file.lock_stamp();
+        let present = FileStamp::of(&file.path);
         if *stamp == present {
             return None;
         }
         *stamp = present;
-        Some(self.read_again())
+        Some(self.read_again(file))
     }
 
     /// Reads the file again. Users whose line is gone or has changed have to
@@ -171,25 +195,21 @@ impl Verifier {
     /// # Errors
     /// As [`Verifier::open`]; the users from before stay.
     pub fn reload(&self) -> Result<Reloaded, HtpasswdError> {
-        let mut stamp = self.lock_stamp();
-        *stamp = FileStamp::of(&self.path);
-        self.read_again()
+        let Some(file) = &self.file else {
+            return Ok(Reloaded::of(&self.users.load()));
+        };
+        let mut stamp = file.lock_stamp();
+        *stamp = FileStamp::of(&file.path);
+        self.read_again(file)
     }
 
     /// To be called with `stamp` locked, so that of two reloads the later wins.
-    fn read_again(&self) -> Result<Reloaded, HtpasswdError> {
-        let users = Users::read(&self.path, self.weak)?;
-        let reloaded = Reloaded {
-            users: users.len(),
-            problems: users.problems().to_vec(),
-        };
-        warn_of(&self.path, &users);
-        self.users.store(Arc::new(users));
+    fn read_again(&self, file: &PasswordFile) -> Result<Reloaded, HtpasswdError> {
+        let users = Users::read(&file.path, file.weak)?;
+        let reloaded = Reloaded::of(&users);
+        warn_of(&file.path, &users);
+        self.replace(users);
         Ok(reloaded)
-    }
-
-    fn lock_stamp(&self) -> MutexGuard<'_, FileStamp> {
-        self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The path of nearly every request: credentials that were right before.
@@ -265,13 +285,28 @@ impl Verifier {
     }
 }
 
+impl PasswordFile {
+    fn lock_stamp(&self) -> MutexGuard<'_, FileStamp> {
+        self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reloaded {
+    fn of(users: &Users) -> Self {
+        Self {
+            users: users.len(),
+            problems: users.problems().to_vec(),
+        }
+    }
+}
+
 /// The queue moves on by tens of hashes a second.
 const BUSY: Failure = Failure::Throttled(Duration::from_secs(1));
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
-            .field("path", &self.path)
+            .field("path", &self.file.as_ref().map(|file| &file.path))
             .field("realm", &self.realm)
             .finish_non_exhaustive()
     }

@@ -120,15 +120,33 @@ impl Users {
         Self::of(&super::file::read(path)?, path, weak)
     }
 
+    /// Users who stand in no htpasswd file, each with a hash that can be checked;
+    /// there may be none.
+    pub(crate) fn of_hashes(hashes: impl IntoIterator<Item = (String, StoredHash)>) -> Self {
+        let user = |(name, hash): (String, StoredHash)| {
+            let identity = Identity::new(&name);
+            (name.into(), Arc::new(User { identity, hash }))
+        };
+        let by_name: HashMap<_, _> = hashes.into_iter().map(user).collect();
+        let nobody = by_name.is_empty().then(StoredHash::usual_decoy);
+        let hashes = by_name.values().map(|user| user.hash());
+        Self {
+            stand_ins: StandIns::of(hashes.chain(&nobody)),
+            by_name,
+            problems: Vec::new(),
+            weaknesses: Vec::new(),
+        }
+    }
+
     /// Finds a user by the exact name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Arc<User>> {
         self.by_name.get(name)
     }
 
-    /// How many users can log in; never 0.
+    /// How many users can log in; never 0 if they are of a file.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    #[expect(clippy::len_without_is_empty, reason = "of a file it is never empty")]
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
