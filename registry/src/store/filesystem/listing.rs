@@ -27,7 +27,7 @@ const ENTRY_BYTES: usize = 300;
 
 /// How long ago a directory must have changed for its times to be trusted:
 /// more than a tick of any file system's clock, of which FAT has the longest.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Directories by their path.
 #[derive(Debug)]
@@ -71,7 +71,6 @@ impl Listings {
         below: &str,
         expand: Expand,
     ) -> io::Result<Arc<Names>> {
-        let now = SystemTime::now();
         let Some(stamp) = directory.stamp(below)? else {
             return Ok(Arc::new(Unsorted::default().sort()));
         };
@@ -82,7 +81,8 @@ impl Listings {
             return Ok(kept.names);
         }
         let read = || read(directory, below, expand).map(Arc::new);
-        if !stamp.is_older_than(SETTLED_AFTER, now) {
+        // What happens to the directory from here on has a later time.
+        if !stamp.is_older_than(SETTLED_AFTER, SystemTime::now()) {
             return read();
         }
         // One reads, and all others who want the same wait for it.

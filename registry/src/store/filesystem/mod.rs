@@ -97,7 +97,7 @@ impl Filesystem {
                 manifests: manifests::new_cache(),
                 cache_use: CacheUse::default(),
                 listings: Listings::new(),
-                witnesses: walk::new_witnesses(),
+                witnesses: Witnesses::default(),
                 pointers: pointers::LastRead::default(),
                 frames: Arc::default(),
             }),

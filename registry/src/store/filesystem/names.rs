@@ -1,7 +1,7 @@
 //! Many names in little memory.
 
-use std::cmp::Ordering;
 use std::io;
+use std::ops::Range;
 
 /// Sorted names in one piece of memory: 100,000 small allocations would cost
 /// more than the names.
@@ -62,27 +62,32 @@ impl Unsorted {
 }
 
 impl Names {
-    /// The names in byte order, from the first for which `is_before` is false.
-    /// It has to be true for those at the beginning and false for the rest.
-    pub(super) fn from(&self, is_before: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
-        let first = self.partition_point(is_before);
-        (first..self.ends.len()).map(|index| self.at(index))
+    /// Where the names are, in byte order, from the first for which `is_before`
+    /// is false. It has to be true for those at the beginning and false for the
+    /// rest.
+    pub(super) fn from(&self, is_before: impl Fn(&str) -> bool) -> Range<usize> {
+        self.partition_point(is_before)..self.ends.len()
+    }
+
+    /// The name at a place.
+    pub(super) fn at(&self, index: usize) -> &str {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[index] as usize]
     }
 
     /// Whether `name` is among them.
     pub(super) fn contains(&self, name: &str) -> bool {
-        let first = self.from(|other| other.cmp(name) == Ordering::Less).next();
-        first == Some(name)
+        let mut from = self.from(|other| other < name);
+        from.next().is_some_and(|first| self.at(first) == name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// What they take in memory.
     pub(super) fn bytes(&self) -> usize {
         self.text.len() + size_of_val(&*self.ends)
-    }
-
-    fn at(&self, index: usize) -> &str {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start as usize..self.ends[index] as usize]
     }
 
     fn partition_point(&self, is_before: impl Fn(&str) -> bool) -> usize {
@@ -119,11 +124,12 @@ mod tests {
             }
             let sorted = unsorted.sort();
             names.sort_unstable();
-            let all: Vec<&str> = sorted.from(|_| false).collect();
+            let from = |range: Range<usize>| range.map(|index| sorted.at(index)).collect::<Vec<_>>();
+            let all = from(sorted.from(|_| false));
             prop_assert_eq!(&all, &names);
             prop_assert_eq!(sorted.contains(&asked), names.contains(&asked));
             names.retain(|name| *name > asked);
-            let after: Vec<&str> = sorted.from(|name| name <= asked.as_str()).collect();
+            let after = from(sorted.from(|name| name <= asked.as_str()));
             prop_assert_eq!(after, names);
         }
     }

@@ -50,25 +50,28 @@ impl Opened {
 
     /// The path of something below, or of the directory itself by an empty name.
     pub(super) fn path_of(&self, below: &str) -> PathBuf {
-        if below.is_empty() {
-            self.path.clone()
-        } else {
-            self.path.join(below)
+        // With room for all of it: `join` would grow.
+        let mut path = PathBuf::with_capacity(self.path.as_os_str().len() + 1 + below.len());
+        path.push(&self.path);
+        if !below.is_empty() {
+            path.push(below);
         }
+        path
     }
 
     /// Whether something is there. Symbolic links are followed.
     pub(super) fn holds(&self, below: &str) -> io::Result<bool> {
-        Ok(self.stat(below)?.is_some())
+        Ok(self.stat(below, |_| ())?.is_some())
     }
 
     /// The stamp of a directory below, or of this one by an empty name; `None`
     /// if there is no such directory.
     pub(super) fn stamp(&self, below: &str) -> io::Result<Option<Stamp>> {
-        let stat = self.stat(below)?;
-        let directory =
-            stat.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
-        Ok(directory.as_ref().map(Stamp::of))
+        let stamp = self.stat(below, |stat| {
+            let file_type = FileType::from_raw_mode(stat.st_mode);
+            (file_type == FileType::Directory).then(|| Stamp::of(stat))
+        })?;
+        Ok(stamp.flatten())
     }
 
     /// Gives `each` the names in a directory below, or in this one by an empty
@@ -112,9 +115,10 @@ impl Opened {
         Ok(())
     }
 
-    fn stat(&self, below: &str) -> io::Result<Option<Stat>> {
+    /// What `of` takes from the state of something; `None` if it is not there.
+    fn stat<T>(&self, below: &str, of: impl FnOnce(&Stat) -> T) -> io::Result<Option<T>> {
         match rustix::fs::statat(&self.descriptor, below, flags_for(below)) {
-            Ok(stat) => Ok(Some(stat)),
+            Ok(stat) => Ok(Some(of(&stat))),
             Err(errno) if is_absent(errno) => Ok(None),
             Err(errno) => Err(failed("look at", &self.path_of(below), errno)),
         }

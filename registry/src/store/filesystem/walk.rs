@@ -1,13 +1,16 @@
 //! Lists: of tags, of repositories, of links. Everything in here blocks.
 
+mod parallel;
+mod repositories;
+mod witnesses;
+
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 
 use fs_err as fs;
-use moka::sync::Cache;
 
+pub(super) use self::repositories::{places, repositories};
+pub(super) use self::witnesses::Witnesses;
 use super::Shared;
 use super::durable::is_absent;
 use super::layout::{LINK, Layout, TAG_LINK};
@@ -40,80 +43,28 @@ pub(super) fn tags(
             Ok(())
         }
     })?;
-    let mut link = String::new();
-    for name in names.from(|name| after.is_some_and(|after| name <= after)) {
-        link.clear();
-        link.extend([name, "/", TAG_LINK]);
-        if let Ok(tag) = name.parse()
-            && directory.holds(&link)?
-            && page.push(tag).is_full()
-        {
-            break;
-        }
+    let mut rest = names.from(|name| after.is_some_and(|after| name <= after));
+    while !rest.is_empty() && !page.is_full() {
+        let round = rest.start..rest.end.min(rest.start.saturating_add(page.room()));
+        let found = parallel::find(round.len(), |index, link| {
+            let name = names.at(round.start + index);
+            link.clear();
+            link.extend([name, "/", TAG_LINK]);
+            match name.parse() {
+                Ok(tag) if directory.holds(link)? => Ok::<_, StoreError>(Some(tag)),
+                _ => Ok(None),
+            }
+        })?;
+        page.items.extend(found);
+        rest.start = round.end;
     }
     Ok(page.finish())
-}
-
-/// How many repositories are remembered to have a manifest, and by what: about
-/// 10 MiB.
-const WITNESSES: u64 = 32 * 1024;
-
-/// A link of each repository that says that it has a manifest: its path below
-/// that of all repositories.
-pub(super) type Witnesses = Cache<RepoName, Arc<str>>;
-
-pub(super) fn new_witnesses() -> Witnesses {
-    Cache::new(WITNESSES)
 }
 
 /// The names of all directories of tags, in no order.
 pub(super) fn tag_names(layout: &Layout, repo: &RepoName) -> Result<Vec<Tag>, StoreError> {
     let names = directory_names(&layout.tags(repo))?;
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
-}
-
-/// The repositories after `after`.
-///
-/// Names are listed in byte order, in which `a-b` comes between `a` and `a/b`,
-/// and directories whose names all come before `after` are not looked at: a
-/// page costs what is in it.
-pub(super) fn repositories(
-    shared: &Shared,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Page<RepoName>, StoreError> {
-    walk_repositories(shared, after, limit, has_manifests)
-}
-
-/// As [`repositories`], with all that have anything at all.
-pub(super) fn places(
-    shared: &Shared,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Page<RepoName>, StoreError> {
-    walk_repositories(shared, after, limit, |walk, repo| {
-        let names = directory_names(&walk.shared.layout.repository(repo))?;
-        // No part of a name begins so.
-        Ok(names.is_empty() || names.iter().any(|name| name.starts_with('_')))
-    })
-}
-
-fn walk_repositories(
-    shared: &Shared,
-    after: Option<&str>,
-    limit: usize,
-    is_listed: IsListed,
-) -> Result<Page<RepoName>, StoreError> {
-    let mut page = PageBuilder::new(limit);
-    if let Some(directory) = Opened::open(&shared.layout.repositories())? {
-        let walk = Walk {
-            shared,
-            directory,
-            is_listed,
-        };
-        walk.below("", after.unwrap_or_default(), &mut page)?;
-    }
-    Ok(page.finish())
 }
 
 /// The digests for which a directory holds a link, in order.
@@ -140,96 +91,6 @@ pub(super) fn digests_of(directory: &Path) -> Result<Vec<Digest>, StoreError> {
     }
     digests.sort_unstable();
     Ok(digests)
-}
-
-type IsListed = fn(&Walk<'_>, &RepoName) -> Result<bool, StoreError>;
-
-struct Walk<'a> {
-    shared: &'a Shared,
-    /// The one of all repositories.
-    directory: Opened,
-    is_listed: IsListed,
-}
-
-impl Walk<'_> {
-    /// Adds the repositories whose names begin with `prefix`, which is empty or
-    /// ends with a slash, and go on with something after `after`. The depth is
-    /// bounded by the length of a name.
-    fn below(
-        &self,
-        prefix: &str,
-        after: &str,
-        page: &mut PageBuilder<RepoName>,
-    ) -> Result<(), StoreError> {
-        // One entry for the name itself and one, with a slash, for all that is
-        // below it: sorted together they are in byte order of whole names.
-        let listings = &self.shared.listings;
-        let steps = listings.of(&self.directory, prefix, |name, steps| {
-            if name.parse::<RepoName>().is_ok() {
-                steps.push(&[name])?;
-                steps.push(&[name, "/"])?;
-            }
-            Ok(())
-        })?;
-        // What begins as `after` does comes before it, and may hold more.
-        if let Some(slash) = after.find('/') {
-            let (step, rest) = after.split_at(slash + 1);
-            if steps.contains(step) {
-                self.below(&format!("{prefix}{step}"), rest, page)?;
-            }
-        }
-        for step in steps.from(|step| step <= after) {
-            if page.is_full() {
-                break;
-            }
-            let name = format!("{prefix}{step}");
-            if step.ends_with('/') {
-                self.below(&name, "", page)?;
-            } else if let Ok(repo) = name.parse()
-                && (self.is_listed)(self, &repo)?
-            {
-                page.push(repo);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a repository has a manifest or a tag. Deleted ones leave empty
-/// directories, so that the links themselves are looked for.
-fn has_manifests(walk: &Walk<'_>, repo: &RepoName) -> Result<bool, StoreError> {
-    let witnesses = &walk.shared.witnesses;
-    // As a rule, the link that was found the last time is still there.
-    if let Some(link) = witnesses.get(repo)
-        && walk.directory.holds(&link)?
-    {
-        return Ok(true);
-    }
-    let places = [
-        (format!("{repo}/_manifests/revisions/sha256"), LINK),
-        (format!("{repo}/_manifests/tags"), TAG_LINK),
-    ];
-    for (below, link) in places {
-        if let Some(link) = any_link(&walk.directory, &below, link)? {
-            witnesses.insert(repo.clone(), link.into());
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The path of any link that lies in a directory below a directory.
-fn any_link(directory: &Opened, below: &str, link: &str) -> io::Result<Option<String>> {
-    let mut found = None;
-    directory.for_each_name(below, |name| {
-        let path = format!("{below}/{name}/{link}");
-        if !directory.holds(&path)? {
-            return Ok(ControlFlow::Continue(()));
-        }
-        found = Some(path);
-        Ok(ControlFlow::Break(()))
-    })?;
-    Ok(found)
 }
 
 /// The names of the directories in a directory; none if it is not there.
@@ -283,7 +144,14 @@ impl<T> PageBuilder<T> {
     }
 
     fn is_full(&self) -> bool {
-        self.items.len() > self.limit
+        self.room() == 0
+    }
+
+    /// How many entries it still takes.
+    fn room(&self) -> usize {
+        self.limit
+            .saturating_add(1)
+            .saturating_sub(self.items.len())
     }
 
     fn finish(mut self) -> Page<T> {

@@ -1,5 +1,6 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
@@ -103,6 +104,67 @@ fn a_repository_without_tags_is_empty_and_one_without_manifests_unknown() {
     let other = "b".parse().unwrap();
     let error = tags(&shared, &other, None, 10).unwrap_err();
     assert!(matches!(error, StoreError::NotFound(Missing::Repository(name)) if name == other));
+}
+
+/// All that is listed, a page after the other.
+fn pages<T: ToString>(
+    limit: usize,
+    page: impl Fn(Option<&str>) -> Result<Page<T>, StoreError>,
+) -> Vec<T> {
+    let mut listed: Vec<T> = Vec::new();
+    loop {
+        let after = listed.last().map(T::to_string);
+        let page = page(after.as_deref()).unwrap();
+        assert!(page.items.len() == limit || !page.more);
+        listed.extend(page.items);
+        if !page.more {
+            return listed;
+        }
+    }
+}
+
+/// Pages end anywhere: within a directory, and between a name and what is below.
+#[test]
+fn pages_of_a_long_list_follow_each_other() {
+    let name = |number: usize| match number % 4 {
+        0 => format!("user-{number}"),
+        1 => format!("user-{}/app", number - 1),
+        2 => format!("user-{}-b/c/d", number - 2),
+        _ => format!("group-{}/app-{number}", number % 3),
+    };
+    let mut expected: Vec<RepoName> = (0..1200)
+        .map(|number| name(number).parse().unwrap())
+        .collect();
+    let (_root, shared) = with_repositories(&expected);
+    expected.sort_unstable();
+    for which in (0..expected.len()).step_by(7).rev() {
+        let deleted = expected.remove(which);
+        fs::remove_file(link(&shared, &deleted)).unwrap();
+    }
+    for limit in [1, 250, 2000] {
+        let listed = pages(limit, |after| repositories(&shared, after, limit));
+        assert_eq!(listed, expected, "{limit}");
+    }
+}
+
+#[test]
+fn pages_of_many_tags_follow_each_other() {
+    let repo: RepoName = "a".parse().unwrap();
+    let (_root, shared) = with_repositories(&[]);
+    let mut expected = Vec::new();
+    for number in 0..1000 {
+        let tag: Tag = format!("{number:04}").parse().unwrap();
+        put_tag(&shared, &repo, &tag);
+        if number % 7 == 0 {
+            fs::remove_file(shared.layout.tag_current_link(&repo, &tag)).unwrap();
+        } else {
+            expected.push(tag);
+        }
+    }
+    for limit in [250, 2000] {
+        let listed = pages(limit, |after| tags(&shared, &repo, after, limit));
+        assert_eq!(listed, expected, "{limit}");
+    }
 }
 
 proptest! {
