@@ -259,6 +259,9 @@ impl Reading {
                     "answers as they are: layers are compressed already",
                 );
             }
+            "http2" if !flag(directive)? => self
+                .verdicts
+                .replaced(directive, "HTTP/2 all the same: clients choose"),
             "gzip" | "http2" => {
                 flag(directive)?;
             }

@@ -261,6 +261,22 @@ fn an_upstream_has_what_its_servers_say() {
 }
 
 #[test]
+fn what_is_on_offer_all_the_same_is_said() {
+    for (said, is_replaced) in [("on", false), ("off", true)] {
+        let text = format!("events {{}}\nhttp {{ server {{ http2 {said}; return 404; }} }}");
+        let adopted = read(&text).unwrap();
+        let mut findings = adopted.findings.iter();
+        let http2 = findings.find(|finding| finding.subject.starts_with("http2"));
+        let verdict = &http2.unwrap().verdict;
+        assert_eq!(
+            matches!(verdict, Verdict::Replaced(by) if by.contains("clients choose")),
+            is_replaced,
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
 fn where_answers_lead_is_inherited_and_turned_off() {
     let rules = |places: &[Place]| -> Vec<Vec<String>> {
         let told = |rule: &LocationRule| match rule {
