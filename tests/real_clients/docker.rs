@@ -99,7 +99,7 @@ impl Docker {
     }
 }
 
-fn digest_in(output: &str) -> String {
+pub(crate) fn digest_in(output: &str) -> String {
     let at = output
         .find("sha256:")
         .unwrap_or_else(|| panic!("no digest in {output}"));

@@ -21,6 +21,7 @@ mod image;
 mod kinds;
 mod migrating;
 mod recipe;
+mod registry_serve;
 mod room;
 mod schema1;
 mod skopeo;
