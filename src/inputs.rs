@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tidegate_config::{Adopted, Finding, LoadError, Settings, Verdict};
+use tidegate_config::site::Site;
+use tidegate_config::{Adopted, Backend, Finding, LoadError, Settings, Verdict, auth_config};
 use tidegate_failure::Failure;
 
 /// The file that is read if none is named.
@@ -47,6 +48,11 @@ pub(crate) struct Inputs {
     /// for that
     #[arg(long, requires = "foreign")]
     allow_weak_hashes: bool,
+
+    /// The auth_config.yml of docker_auth, whose users and rules count here, in
+    /// place of passwords and of tokens from elsewhere
+    #[arg(long, value_name = "FILE")]
+    auth_config: Option<PathBuf>,
 }
 
 impl Inputs {
@@ -56,6 +62,12 @@ impl Inputs {
         let mut adopted = self.read_files()?;
         if self.allow_weak_hashes {
             adopted.settings.allow_weak_hashes();
+        }
+        if let Some(path) = &self.auth_config {
+            adopt_users(&mut adopted.settings, path)?;
+        }
+        if let Some(path) = &adopted.settings.auth_config {
+            adopted.findings.extend(auth_config::load(path)?.findings);
         }
         Ok(adopted)
     }
@@ -101,6 +113,26 @@ impl Inputs {
     }
 }
 
+/// Puts docker_auth's users in place of tokens that come from elsewhere.
+fn adopt_users(settings: &mut Settings, path: &Path) -> Result<(), Failure> {
+    let asks = |site: &Site| site.places.iter().any(|place| place.rules.access.asks());
+    if !matches!(settings.backend, Backend::Registry(_)) {
+        return Err(Failure::new(
+            "--auth-config is about a registry in this process, and there is none",
+        )
+        .with_hint("`tidegate token-server` gives tokens for registries elsewhere"));
+    }
+    if settings.auth.is_some() || settings.access.is_some() || settings.sites.iter().any(asks) {
+        return Err(
+            Failure::new("passwords or rules, and --auth-config besides")
+                .with_hint("one of them says who may come in: take the other out"),
+        );
+    }
+    settings.auth_config = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    settings.token = None;
+    Ok(())
+}
+
 /// Reads a `tidegate.toml`, of which nothing is in doubt.
 fn ours(path: &Path) -> Result<Adopted, LoadError> {
     Ok(Adopted {
@@ -137,19 +169,27 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// # Errors
 /// What cannot be honoured, unless that is asked for.
 pub(crate) fn settle(adopted: Adopted, lenient: bool) -> Result<Settings, Failure> {
-    let Adopted { settings, findings } = adopted;
+    settle_findings(&adopted.findings, lenient)?;
+    Ok(adopted.settings)
+}
+
+/// Says what is not served as it stands.
+///
+/// # Errors
+/// What cannot be honoured, unless that is asked for.
+pub(crate) fn settle_findings(findings: &[Finding], lenient: bool) -> Result<(), Failure> {
     for warning in findings.iter().filter_map(warning) {
         warn(&warning);
     }
-    let refused = refusals(&findings);
+    let refused = refusals(findings);
     if refused.is_empty() {
-        return Ok(settings);
+        return Ok(());
     }
     if lenient {
         for refusal in &refused {
             warn(refusal);
         }
-        return Ok(settings);
+        return Ok(());
     }
     Err(Failure::new(refused.join("\n"))
         .with_hint("take it out of the configuration, or serve without it: --lenient"))

@@ -21,6 +21,7 @@ mod reload;
 mod renewal;
 mod scrub;
 mod serve;
+mod token_server;
 mod tokens;
 mod up;
 mod users;
@@ -55,6 +56,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what would be served, and what is wrong
     Check(check::Arguments),
+    /// Give out tokens for registries elsewhere, as docker_auth does
+    TokenServer(token_server::Arguments),
     /// Write the configuration of nginx and docker-registry as a tidegate.toml
     Import(import::Arguments),
     /// Say whether the server of a configuration answers; for health checks of
@@ -93,6 +96,7 @@ pub fn tidegate() -> ExitCode {
         Command::Up(arguments) => up::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::TokenServer(arguments) => token_server::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

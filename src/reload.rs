@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_auth::Verifier;
+use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::CertificateFiles;
 use tidegate_failure::{Explain as _, Failure};
@@ -26,6 +27,8 @@ pub(crate) struct Watched {
     pub(crate) verifiers: Vec<Arc<Verifier>>,
     /// One for each token server whose keys are in files.
     pub(crate) tokens: Vec<Arc<TokenVerifier>>,
+    /// docker_auth's users and rules.
+    pub(crate) docker_auth: Option<Arc<DockerAuth>>,
     pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) client_certificates: Arc<ClientCertificates>,
     /// What is published of the CA behind these pairs.
@@ -73,6 +76,9 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
 
 impl Watched {
     fn reload(&self, asked: bool) {
+        if let Some(users) = &self.docker_auth {
+            docker_auth(users, asked);
+        }
         for verifier in &self.verifiers {
             passwords(verifier, asked);
         }
@@ -89,6 +95,26 @@ impl Watched {
         if let Some((public, pairs)) = &self.public_ca {
             public.set(renewal::published_ca(pairs));
         }
+    }
+}
+
+fn docker_auth(users: &DockerAuth, asked: bool) {
+    let result = if asked {
+        Some(users.reload())
+    } else {
+        users.reload_if_changed()
+    };
+    match result {
+        None => {}
+        Some(Ok(reloaded)) => info!(
+            users = reloaded.users,
+            rules = reloaded.rules,
+            "read the users and rules of docker_auth again"
+        ),
+        Some(Err(e)) => error!(
+            hint = e.hint(),
+            "{e}; the users and rules that were there before stay"
+        ),
     }
 }
 

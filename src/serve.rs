@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tidegate_auth::docker_auth::{DockerAuth, Refusals};
 use tidegate_auth::policy::{Policy, SharedPolicy};
 use tidegate_auth::token::TokenVerifier;
 use tidegate_auth::token_server::TokenServer;
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     serve(settings, print_listeners)
 }
 
-fn print_listeners(listeners: &[BoundListener]) {
+pub(crate) fn print_listeners(listeners: &[BoundListener]) {
     for listener in listeners {
         tidegate_failure::say(&format!("listening on {}", url(listener)));
     }
@@ -109,7 +110,17 @@ async fn serve_until_signal(
         .clone()
         .map(Policy::new)
         .map(SharedPolicy::new);
-    let (door, tokens) = door(&settings, verifier.clone(), policy, others.clone())?;
+    let users = settings.auth_config.as_deref();
+    // What it asks for that is not there has been judged before.
+    let users = users.map(|path| DockerAuth::open(path, Refusals::Pass));
+    let users = users.transpose()?.map(Arc::new);
+    let (door, tokens) = door(
+        &settings,
+        verifier.clone(),
+        policy,
+        others.clone(),
+        users.clone(),
+    )?;
     let has_door = door.is_some();
     let debug = match &settings.debug {
         Some(debug) => Some(Debug::bind(debug).await?),
@@ -185,6 +196,7 @@ async fn serve_until_signal(
     let reloading = tokio::spawn(reload::watch(Watched {
         verifiers,
         tokens: others.into_iter().collect(),
+        docker_auth: users,
         certificates: front.certificates(),
         client_certificates: front.client_certificates(),
         public_ca,
@@ -218,8 +230,17 @@ fn door(
     passwords: Option<Arc<Verifier>>,
     policy: Option<SharedPolicy>,
     others: Option<Arc<TokenVerifier>>,
+    users: Option<Arc<DockerAuth>>,
 ) -> Result<(Option<Door>, Option<TokenServer>), Failure> {
     let other_tokens = others.zip(settings.token.as_ref().map(tokens::challenge_of_others));
+    if let Some(users) = users {
+        let own = tokens::of_docker_auth(&users)?;
+        let keepers = Keepers {
+            other_tokens: Some((own.verifier, own.challenge)),
+            ..Keepers::default()
+        };
+        return Ok((Some(Door::new(keepers, "Registry")), Some(own.server)));
+    }
     if settings.token_server.is_none() && policy.is_none() && other_tokens.is_none() {
         return Ok((None, None));
     }
@@ -261,13 +282,13 @@ fn source_address(settings: &Settings) -> String {
 }
 
 /// SIGTERM and Ctrl-C.
-struct Stop {
+pub(crate) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Stop {
-    fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -276,7 +297,7 @@ impl Stop {
 
     /// Ends with the first signal. A second one ends the process at once, for
     /// those who do not want to wait for the drain.
-    async fn received(mut self) {
+    pub(crate) async fn received(mut self) {
         let name = self.next().await;
         info!(
             signal = name,

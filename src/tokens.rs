@@ -9,11 +9,13 @@ use bytes::Bytes;
 use certs_tool::{HostName, PairName, PairPaths, PairState, SiteOptions};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Full, Limited};
+use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::policy::SharedPolicy;
 use tidegate_auth::token::TokenVerifier;
-use tidegate_auth::token_server::{Answer, Ask, House, Signer, TokenServer};
+use tidegate_auth::token_server::{Answer, Ask, Authority, House, KeyName, Signer, TokenServer};
 use tidegate_auth::{Challenge, Realm, Verifier};
 use tidegate_config::TokenServer as Settings;
+use tidegate_config::auth_config::{KeyId, TokenSettings};
 use tidegate_config::token::TokenAuth;
 use tidegate_failure::Failure;
 use tidegate_proxy::{Authorization, ClientAddress, RequestBody, ResponseBody};
@@ -45,13 +47,13 @@ pub(crate) fn open(
     policy: SharedPolicy,
 ) -> Result<OwnTokens, Failure> {
     make_missing_key(&settings.key, &settings.certificate)?;
-    let signer = Signer::open(&settings.key, &settings.certificate)?;
+    let signer = Signer::open(&settings.key, &settings.certificate, KeyName::default())?;
     let keys = vec![signer.public_key().clone()];
     let verifier = TokenVerifier::with_keys(&settings.issuer, &settings.service, keys);
-    let house = House::new(passwords, policy);
+    let authority = Authority::House(House::new(passwords, policy));
     Ok(OwnTokens {
         server: TokenServer::new(
-            house,
+            authority,
             signer,
             &settings.issuer,
             &settings.service,
@@ -60,6 +62,36 @@ pub(crate) fn open(
         verifier: Arc::new(verifier),
         challenge: Challenge::of_own_tokens(PATH, &settings.service),
     })
+}
+
+/// Opens the token server of docker_auth's users, for the registry in this
+/// process.
+pub(crate) fn of_docker_auth(users: &Arc<DockerAuth>) -> Result<OwnTokens, Failure> {
+    let settings = &users.config().token;
+    let signer = signer_of(settings)?;
+    let keys = vec![signer.public_key().clone()];
+    let service = Settings::NAME;
+    Ok(OwnTokens {
+        server: TokenServer::new(
+            Authority::DockerAuth(Arc::clone(users)),
+            signer,
+            &settings.issuer,
+            service,
+            settings.expiration,
+        ),
+        verifier: Arc::new(TokenVerifier::with_keys(&settings.issuer, service, keys)),
+        challenge: Challenge::of_own_tokens(PATH, service),
+    })
+}
+
+/// The key of an `auth_config.yml`.
+pub(crate) fn signer_of(settings: &TokenSettings) -> Result<Signer, Failure> {
+    let name = match settings.key_id {
+        KeyId::Libtrust => KeyName::Libtrust,
+        KeyId::Thumbprint => KeyName::Thumbprint,
+    };
+    let pair = &settings.signing;
+    Ok(Signer::open(&pair.key, &pair.cert, name)?)
 }
 
 /// How tokens are asked for that somebody else gives out.
@@ -112,6 +144,11 @@ pub(crate) async fn answer(
         PATH => ask(server, request).await,
         _ => return Err(request),
     };
+    Ok(response(answer))
+}
+
+/// An answer as HTTP.
+pub(crate) fn response(answer: Answer) -> http::Response<ResponseBody> {
     let Answer {
         status,
         headers,
@@ -120,10 +157,11 @@ pub(crate) async fn answer(
     let mut response = http::Response::new(whole(body));
     *response.status_mut() = status;
     response.headers_mut().extend(headers);
-    Ok(response)
+    response
 }
 
-async fn ask(server: &TokenServer, request: http::Request<RequestBody>) -> Answer {
+/// Asks for a token, in the name of the client that the request comes from.
+pub(crate) async fn ask(server: &TokenServer, request: http::Request<RequestBody>) -> Answer {
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, LONGEST_FORM).collect().await {
         Ok(body) => body.to_bytes(),

@@ -49,6 +49,9 @@ pub struct Settings {
     /// Whose tokens are believed, beside or in place of passwords: then
     /// [`Settings::auth`] may be `None`, and yet nobody is let in without one.
     pub token: Option<TokenAuth>,
+    /// docker_auth's file, whose users come in by tokens that they get here, in
+    /// place of [`Settings::auth`] and [`Settings::access`].
+    pub auth_config: Option<PathBuf>,
     /// Where those who come in get tokens. `None`: nowhere here.
     pub token_server: Option<TokenServer>,
     /// What answers the requests that pass.

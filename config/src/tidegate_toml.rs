@@ -87,6 +87,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         .map_err(|(span, message)| wrong(span, &message, "see [[site]] in the documentation"))?;
 
     let mut token = None;
+    let mut auth_config = None;
     let auth = match file.auth {
         None if has_sites => None,
         Some(section) if has_sites => {
@@ -115,8 +116,18 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
                     settings.map_err(|(message, hint)| wrong(span, message, hint))?,
                 ));
             }
+            if let Some(path) = section.auth_config.take() {
+                if token.is_some() {
+                    return Err(wrong(
+                        span,
+                        "both `auth_config` and [auth.token]: tokens come from here or from elsewhere",
+                        "remove one of them",
+                    ));
+                }
+                auth_config = Some(base.join(path));
+            }
             section
-                .into_settings(base, token.is_some())
+                .into_settings(base, token.is_some() || auth_config.is_some())
                 .map_err(|message| {
                     wrong(
                         span,
@@ -227,8 +238,24 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
 
     let passwords = auth.as_ref().and_then(|auth| auth.htpasswd.parent());
     let directory = passwords.unwrap_or(base);
+    if auth_config.is_some() {
+        let wrong = |message| wrong(0..0, message, "it has users and rights of its own");
+        if !matches!(backend, Backend::Registry(_)) || has_sites {
+            return Err(wrong(
+                "`auth_config` is for a registry in this process alone",
+            ));
+        }
+        if auth.is_some() || access.is_some() || file.token_server.is_some() {
+            return Err(wrong(
+                "`auth_config` beside `htpasswd`, [access] or [token_server]: one of them only",
+            ));
+        }
+    }
     let token_server = match file.token_server {
-        None => access.is_some().then(|| TokenServer::new(directory)),
+        None => {
+            let is_needed = access.is_some() && auth_config.is_none();
+            is_needed.then(|| TokenServer::new(directory))
+        }
         Some(section) => {
             let span = section.span();
             if !matches!(backend, Backend::Registry(_)) {
@@ -290,6 +317,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         auth,
         access,
         token,
+        auth_config,
         token_server,
         backend,
         debug: file.debug.map(Into::into),

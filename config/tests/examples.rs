@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tidegate_config::{Backend, Protocol};
+use tidegate_config::{Backend, Finding, Protocol, Verdict};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -36,8 +36,18 @@ fn every_configuration_is_read() {
         "minimal",
         "public-443",
         "self-signed-5043",
+        "token-auth",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn the_users_of_docker_auth_are_read() {
+    let path = directory().join("auth_config.yml");
+    let adopted = tidegate_config::auth_config::load(&path).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(adopted.settings.users.len(), 3);
+    let refused = |finding: &&Finding| matches!(finding.verdict, Verdict::Refused(_));
+    assert_eq!(adopted.findings.iter().filter(refused).count(), 0);
 }
 
 #[test]

@@ -101,7 +101,27 @@ impl Answer {
     /// For a body that cannot be read.
     #[must_use]
     pub fn unreadable(status: StatusCode) -> Self {
-        Self::error(status, "UNSUPPORTED", "the form is too long or broke off")
+        Self::error(
+            status,
+            "UNSUPPORTED",
+            "the form is too long or broke off, or it is not known where it comes from",
+        )
+    }
+
+    /// 200 for those who look whether the server lives.
+    #[must_use]
+    pub fn here() -> Self {
+        Self::json(&json!({ "service": "token server" }))
+    }
+
+    /// 404
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::error(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "there is nothing at this path; tokens are at /auth",
+        )
     }
 
     /// 500; the cause is in the log.

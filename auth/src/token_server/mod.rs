@@ -6,6 +6,7 @@
 //! [`Answer`].
 
 mod answer;
+mod authority;
 mod house;
 mod refresh;
 mod request;
@@ -19,10 +20,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::Method;
 
 pub use self::answer::Answer;
+pub use self::authority::Authority;
 pub use self::house::House;
 use self::refresh::Refresher;
 use self::request::{Credentials, TokenRequest};
-pub use self::signer::{Signer, SignerError};
+pub use self::signer::{KeyName, Signer, SignerError};
 use crate::attempt::Identity;
 use crate::token::Scope;
 
@@ -77,7 +79,7 @@ pub enum Login {
 
 /// Gives out tokens.
 pub struct TokenServer {
-    house: House,
+    authority: Authority,
     signer: Signer,
     refresher: Refresher,
     issuer: Arc<str>,
@@ -90,14 +92,14 @@ impl TokenServer {
     /// them for another one; each counts for `expiry`, whole seconds.
     #[must_use]
     pub fn new(
-        house: House,
+        authority: Authority,
         signer: Signer,
         issuer: &str,
         service: &str,
         expiry: Duration,
     ) -> Self {
         Self {
-            house,
+            authority,
             refresher: Refresher::new(signer.secret()),
             signer,
             issuer: issuer.into(),
@@ -130,7 +132,7 @@ impl TokenServer {
         let granted: Vec<Scope> = request
             .scopes
             .iter()
-            .map(|scope| self.house.grant(&account, ask.client, scope))
+            .map(|scope| self.authority.grant(&account, ask.client, service, scope))
             .collect();
         let now = SystemTime::now();
         let token = self
@@ -145,7 +147,7 @@ impl TokenServer {
         };
         let refresh = request.wants_refresh.then(|| {
             let user = account.user.as_ref()?;
-            let stored = self.house.stored(user.name())?;
+            let stored = self.authority.stored(user.name())?;
             Some(self.refresher.make(user.name(), service, &stored))
         });
         Answer::token(&answer::Given {
@@ -159,18 +161,15 @@ impl TokenServer {
 
     async fn log_in(&self, request: &TokenRequest, service: &str, client: IpAddr) -> Login {
         match &request.credentials {
-            Credentials::None => match self.house.stranger() {
-                Some(account) => Login::Accepted(account),
-                None => Login::Refused,
-            },
+            Credentials::None => self.authority.stranger(client).await,
             Credentials::Password { user, password } => {
-                self.house.log_in(user, password, client).await
+                self.authority.log_in(user, password, client).await
             }
             Credentials::Refresh(token) => {
                 let user = self
                     .refresher
-                    .user_of(token, service, |user| self.house.stored(user));
-                user.and_then(|user| self.house.account(&user))
+                    .user_of(token, service, |user| self.authority.stored(user));
+                user.and_then(|user| self.authority.account(&user))
                     .map_or(Login::Refused, Login::Accepted)
             }
         }

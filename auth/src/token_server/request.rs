@@ -68,13 +68,7 @@ impl TokenRequest {
         let query = ask.query.unwrap_or_default().as_bytes();
         let credentials = match ask.authorization {
             None => Credentials::None,
-            Some(value) => {
-                let basic = basic::parse(value).ok_or(BadRequest::Authorization)?;
-                Credentials::Password {
-                    user: basic.user().to_owned(),
-                    password: Zeroizing::new(basic.password().to_owned()),
-                }
-            }
+            Some(value) => of_basic(value)?,
         };
         Ok(Self {
             service: text(query, "service")?,
@@ -102,13 +96,22 @@ impl TokenRequest {
                 password: needed("password")?,
             },
             Some("refresh_token") => Credentials::Refresh(needed("refresh_token")?),
-            _ => return Err(BadRequest::Grant),
+            // docker_auth asks for no more than that.
+            None => match (ask.authorization, text(form, "username")?) {
+                (Some(value), _) => of_basic(value)?,
+                (None, Some(user)) => Credentials::Password {
+                    user,
+                    password: needed("password")?,
+                },
+                (None, None) => return Err(BadRequest::Grant),
+            },
+            Some(_) => return Err(BadRequest::Grant),
         };
         Ok(Self {
             service: text(form, "service")?,
             scopes: scopes(form)?,
             credentials,
-            account: None,
+            account: text(form, "account")?,
             wants_refresh: value(form, "access_type").is_some_and(|value| value == "offline"),
             says_scope: true,
         })
@@ -123,6 +126,14 @@ impl TokenRequest {
                 .as_deref()
                 .is_none_or(|account| account == name)
     }
+}
+
+fn of_basic(authorization: &str) -> Result<Credentials, BadRequest> {
+    let basic = basic::parse(authorization).ok_or(BadRequest::Authorization)?;
+    Ok(Credentials::Password {
+        user: basic.user().to_owned(),
+        password: Zeroizing::new(basic.password().to_owned()),
+    })
 }
 
 /// The first value of a parameter.

@@ -31,6 +31,18 @@ pub struct Signer {
     secret: hmac::Tag,
 }
 
+/// What tokens call the key. Registries look at the certificate first, which
+/// tokens carry; without it those of version 2 know the key by one name, and those
+/// of version 3 by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyName {
+    /// libtrust's, for version 2.
+    #[default]
+    Libtrust,
+    /// The thumbprint of RFC 7638, for version 3.
+    Thumbprint,
+}
+
 enum Key {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -90,7 +102,7 @@ impl Signer {
     /// # Errors
     /// If either cannot be read, is not what it should be, or they do not belong
     /// together.
-    pub fn open(key: &Path, certificate: &Path) -> Result<Self, SignerError> {
+    pub fn open(key: &Path, certificate: &Path, name: KeyName) -> Result<Self, SignerError> {
         let read = |what, path: &Path| {
             fs_err::read(path).map_err(|source| SignerError::Read { what, source })
         };
@@ -116,13 +128,20 @@ impl Signer {
                 certificate: certificate.to_owned(),
             });
         }
-        Ok(Self::new(pair, public, &chain, der.secret_der()))
+        Ok(Self::new(pair, public, &chain, der.secret_der(), name))
     }
 
-    fn new(key: Key, public: PublicKey, chain: &[CertificateDer<'_>], secret: &[u8]) -> Self {
-        let key_id = key_id::libtrust(public.spki());
-        // Registries of both versions look at the chain first; those of version
-        // 2 that do not trust it know the key by this name.
+    fn new(
+        key: Key,
+        public: PublicKey,
+        chain: &[CertificateDer<'_>],
+        secret: &[u8],
+        name: KeyName,
+    ) -> Self {
+        let key_id = match name {
+            KeyName::Libtrust => key_id::libtrust(public.spki()),
+            KeyName::Thumbprint => key_id::thumbprint(&public),
+        };
         let chain: Vec<_> = chain
             .iter()
             .map(|der| BASE64_STANDARD.encode(der))

@@ -106,6 +106,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
         auth: auth.passwords,
         access: None,
         token: auth.token,
+        auth_config: None,
         token_server: None,
         backend: Backend::Registry(registry),
         debug: http.debug,

@@ -140,6 +140,7 @@ pub fn parse_nginx(
         auth: None,
         access: None,
         token: None,
+        auth_config: None,
         token_server: None,
         backend,
         debug: None,

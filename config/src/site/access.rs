@@ -17,6 +17,15 @@ pub struct Access {
     pub methods: Option<MethodRule>,
 }
 
+impl Access {
+    /// Whether anybody is asked for a password.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let methods = self.methods.as_ref();
+        self.auth.is_some() || methods.is_some_and(|rule| rule.access.asks())
+    }
+}
+
 /// nginx's `allow` and `deny`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressRule {

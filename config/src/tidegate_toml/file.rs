@@ -174,6 +174,7 @@ impl From<EdgeSection> for Edge {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AuthSection {
+    pub(super) auth_config: Option<PathBuf>,
     required: bool,
     htpasswd: Option<PathBuf>,
     allow_weak_hashes: bool,
@@ -191,6 +192,7 @@ pub(super) struct AuthSection {
 impl Default for AuthSection {
     fn default() -> Self {
         Self {
+            auth_config: None,
             required: true,
             htpasswd: None,
             allow_weak_hashes: false,

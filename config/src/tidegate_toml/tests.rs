@@ -81,6 +81,7 @@ fn what_is_not_said_has_its_default() {
             }),
             access: None,
             token: None,
+            auth_config: None,
             token_server: None,
             backend: Backend::Registry(Registry {
                 root: "/srv/tidegate/registry".into(),

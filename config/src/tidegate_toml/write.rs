@@ -54,7 +54,13 @@ pub fn write(settings: &Settings, comment: &str) -> String {
     }
     text.edge(&settings.edge, !settings.sites.is_empty());
     if settings.sites.is_empty() {
-        text.auth(settings.auth.as_ref(), settings.token.is_some());
+        match &settings.auth_config {
+            Some(path) => {
+                text.section("[auth]");
+                text.path("auth_config", path);
+            }
+            None => text.auth(settings.auth.as_ref(), settings.token.is_some()),
+        }
         if let Some(token) = &settings.token {
             text.token(token);
         }
