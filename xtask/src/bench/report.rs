@@ -115,23 +115,23 @@ impl Outcome {
     fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, metric) in self.metrics.iter().enumerate() {
             let work = if index == 0 { self.title } else { "" };
-            let (Some(recipe), Some(tidegate)) =
-                (column(&self.recipe, index), column(&self.tidegate, index))
-            else {
+            let Some(tidegate) = column(&self.tidegate, index) else {
                 continue;
             };
-            let ratio = tidegate.median / recipe.median;
+            // The recipe has not all that there is to be measured.
+            let recipe = column(&self.recipe, index);
+            let ratio = recipe.map_or(f64::NAN, |recipe| tidegate.median / recipe.median);
             let (aim, met) = metric.aim.map_or_else(Default::default, |aim| {
                 let met = aim.is_met(tidegate.median, ratio);
                 (aim.to_string(), if met { "yes" } else { "no" })
             });
             writeln!(
                 f,
-                "| {work} | {} | {} | {} | {} × | {aim} | {met} |",
+                "| {work} | {} | {} | {} | {} | {aim} | {met} |",
                 metric.label,
-                spread(recipe),
+                recipe.map_or_else(String::new, spread),
                 spread(tidegate),
-                figure(ratio),
+                recipe.map_or_else(String::new, |_| format!("{} ×", figure(ratio))),
             )?;
         }
         Ok(())

@@ -7,6 +7,7 @@ mod manifest;
 mod memory;
 mod pull;
 mod push;
+mod rights;
 
 use crate::bench::Effort;
 use crate::bench::fixture::Fixture;
@@ -53,6 +54,7 @@ fn all() -> Vec<Box<dyn Case>> {
         Box::new(pull::Pull::over_http_2()),
         Box::new(push::Push::default()),
         Box::new(handshake::Handshakes),
+        Box::new(rights::Rights::default()),
         Box::new(lists::Lists),
         Box::new(collect::Collect),
         Box::new(memory::ResidentMemory),
@@ -113,7 +115,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no such case: `pul`; the cases are manifest, pull-http1, pull-http2, push, \
-             handshake, lists, collect, memory"
+             handshake, rights, lists, collect, memory"
         );
     }
 }

@@ -1,0 +1,148 @@
+//! What rights cost: the same manifest with a password alone, with 200 rules, and
+//! with a token.
+
+use crate::bench::Effort;
+use crate::bench::cases::Case;
+use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, REPOSITORY, manifest_path};
+use crate::bench::report::{Aim, Metric};
+use crate::bench::server::{Server, free_address};
+use crate::bench::{client, wrk};
+use crate::error::Error;
+use crate::service::Service;
+
+const RULES: usize = 200;
+
+/// A second server over the same directory, with rules and a token server.
+#[derive(Default)]
+pub(crate) struct Rights(Option<Guarded>);
+
+struct Guarded {
+    server: Server,
+    bearer: String,
+}
+
+impl Case for Rights {
+    fn name(&self) -> &'static str {
+        "rights"
+    }
+
+    fn title(&self) -> &'static str {
+        "manifest GET, 16 connections: what rights cost"
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        &[
+            Metric {
+                label: "requests/s with a password",
+                aim: None,
+            },
+            Metric {
+                label: "% slower with 200 rules",
+                aim: Some(Aim::AtMost(10.0)),
+            },
+            Metric {
+                label: "% slower with a token",
+                aim: Some(Aim::AtMost(10.0)),
+            },
+        ]
+    }
+
+    fn prepare(&mut self, server: &Server, fixture: &Fixture) -> Result<(), Error> {
+        if server.binary.is_some() {
+            self.0 = Some(Guarded::start(server, fixture)?);
+        }
+        Ok(())
+    }
+
+    /// Of the recipe, which has neither, the first figure alone.
+    fn measure(
+        &mut self,
+        server: &Server,
+        _fixture: &Fixture,
+        effort: Effort,
+    ) -> Result<Vec<f64>, Error> {
+        let accept = format!("Accept: {MANIFEST_TYPE}");
+        let rate = |server: &Server, authorization: &str| {
+            let load = wrk::Load {
+                path: &manifest_path(),
+                headers: &[authorization, &accept],
+                connections: 16,
+                duration: effort.load,
+            };
+            wrk::run(server, load).map(|figures| figures.rate())
+        };
+        let plain = rate(server, AUTHORIZATION)?;
+        let Some(guarded) = self.0.as_ref().filter(|_| server.binary.is_some()) else {
+            return Ok(vec![plain]);
+        };
+        let with_rules = rate(&guarded.server, AUTHORIZATION)?;
+        let with_token = rate(&guarded.server, &guarded.bearer)?;
+        // Before and after, so that a machine that slows down is not taken for
+        // rights that cost.
+        let plain = f64::midpoint(plain, rate(server, AUTHORIZATION)?);
+        let slower = |rate: f64| (1.0 - rate / plain) * 100.0;
+        Ok(vec![plain, slower(with_rules), slower(with_token)])
+    }
+}
+
+impl Guarded {
+    fn start(plain: &Server, fixture: &Fixture) -> Result<Self, Error> {
+        let address = free_address()?;
+        let certs = fixture.path("tidegate").join("certs");
+        let mut text = format!(
+            "[[listener]]\naddress = \"{address}\"\n\n\
+             [[certificate]]\ncert = {:?}\nkey = {:?}\n\n\
+             [auth]\nhtpasswd = {:?}\n\n[registry]\nroot = {:?}\n",
+            certs.join("site.crt"),
+            certs.join("site.key"),
+            fixture.htpasswd,
+            plain.storage,
+        );
+        // All but the last are about others; strangers are among them, so that
+        // tokens are asked for.
+        for rule in 0..RULES - 1 {
+            text.push_str(&format!(
+                "\n[[access.rule]]\nusers = [\"user-{rule}\"]\nanonymous = true\n\
+                 repositories = [\"team-{rule}/**\"]\nactions = [\"pull\", \"push\"]\n"
+            ));
+        }
+        text.push_str("\n[[access.rule]]\nusers = [\"*\"]\nrepositories = [\"team/**\"]\n");
+        let config = fixture.path("rights.toml");
+        fs_err::write(&config, text)?;
+        let binary = plain.binary.as_deref().expect("only Tidegate has rights");
+        let mut command = std::process::Command::new(binary);
+        command.arg("serve").arg("--config").arg(&config);
+        let service = Service::start("tidegate", &mut command, &fixture.path("rights.log"))?;
+        let mut server = Server {
+            name: "Tidegate with rules",
+            address,
+            binary: plain.binary.clone(),
+            storage: plain.storage.clone(),
+            authority: plain.authority.clone(),
+            client_config: fixture.client_config("rights.curl", &plain.authority)?,
+            services: vec![service],
+        };
+        server.wait_until_ready()?;
+        let bearer = token(&server, fixture)?;
+        Ok(Self { server, bearer })
+    }
+}
+
+/// The header with a token for the image.
+fn token(server: &Server, fixture: &Fixture) -> Result<String, Error> {
+    let file = fixture.path("token.json");
+    let path = format!("/auth/token?service=tidegate&scope=repository:{REPOSITORY}:pull");
+    let output = file.to_string_lossy().into_owned();
+    client::expect(server, &server.url(&path), &["--output", &output], 200)?;
+    let text = fs_err::read_to_string(&file)?;
+    let token = text
+        .split_once("\"token\":\"")
+        .and_then(|(_, rest)| rest.split('"').next());
+    token
+        .map(|token| format!("Authorization: Bearer {token}"))
+        .ok_or(Error::File {
+            path: file,
+            got: text.clone(),
+            expected: "a token",
+        })
+}
