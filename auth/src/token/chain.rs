@@ -61,7 +61,9 @@ impl Chain {
         now: SystemTime,
     ) -> Result<(), TokenError> {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wrong = |error: webpki::Error| TokenError::Chain(format!("{error:?}"));
+        // Some of them show bytes of the certificate.
+        let shortened = |text: String| text.chars().take(200).collect();
+        let wrong = |error: webpki::Error| TokenError::Chain(shortened(format!("{error:?}")));
         EndEntityCert::try_from(&self.leaf)
             .map_err(wrong)?
             .verify_for_usage(
