@@ -1,5 +1,8 @@
 //! `tidegate check`: what would be served, and what is wrong.
 
+mod explain;
+mod rules;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -10,6 +13,7 @@ use tidegate_config::{Adopted, Backend, ClientAuth, Registry, Settings, Upstream
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, PreparedFront};
 
+use self::explain::Question;
 use crate::inputs::{self, Inputs};
 use crate::{logging, renewal, serve, users};
 
@@ -21,11 +25,17 @@ pub(crate) struct Arguments {
     /// Do not mind what cannot be honoured
     #[arg(long)]
     lenient: bool,
+
+    #[command(flatten)]
+    question: Question,
 }
 
 /// Reads all that `serve` would read, and binds and makes nothing.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Adopted { settings, findings } = arguments.inputs.read()?;
+    if let Some(asked) = arguments.question.asked()? {
+        return explain::run(&asked, &settings, arguments.inputs.file());
+    }
     if !findings.is_empty() {
         tidegate_failure::print(&format!("{}\n", inputs::listed(&findings)));
     }
@@ -123,6 +133,9 @@ fn report(settings: &Settings) -> String {
         },
         Backend::Places => Ok(()),
     };
+    if let Some(access) = &settings.access {
+        rules::report(&mut text, access);
+    }
     if let Backend::Registry(registry) = &settings.backend {
         report_collection(&mut text, registry);
         report_observers(&mut text, registry);

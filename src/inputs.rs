@@ -99,6 +99,15 @@ impl Inputs {
         })
     }
 
+    /// The file, if it is one of ours.
+    pub(crate) fn ours(&self) -> Option<&Path> {
+        match (&self.nginx_conf, &self.registry_config) {
+            (Some(_), _) => None,
+            (None, Some(path)) => Some(&**path).filter(|path| is_ours(path)),
+            (None, None) => Some(self.file()),
+        }
+    }
+
     /// Whether they are docker-registry's alone, who makes a password file that is
     /// missing.
     pub(crate) fn are_of_a_registry(&self) -> bool {
@@ -141,13 +150,16 @@ fn ours(path: &Path) -> Result<Adopted, LoadError> {
     })
 }
 
+/// Whether a file is one of ours, by its name.
+pub(crate) fn is_ours(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+}
+
 /// Reads the file that docker-registry is started with; one of ours, if it is
 /// named so.
 pub(crate) fn registry_config(path: &Path) -> Result<Adopted, Failure> {
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "toml")
-    {
+    if is_ours(path) {
         return Ok(ours(path)?);
     }
     tidegate_config::load_config_yml(path, environment()).map_err(|error| match error {

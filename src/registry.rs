@@ -9,6 +9,7 @@ use tidegate_failure::Failure;
 use tidegate_proxy::BoundListener;
 use tracing::info;
 
+use crate::reload::Configuration;
 use crate::{inputs, password, serve};
 
 /// The user of a password file that was not there, as docker-registry names it.
@@ -57,7 +58,9 @@ fn serve(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(auth) = &settings.auth {
         make_missing_users(&auth.htpasswd)?;
     }
-    serve::serve(settings, tell_listeners)
+    let configuration =
+        inputs::is_ours(&arguments.config).then(|| Configuration::new(&arguments.config));
+    serve::serve(settings, configuration, tell_listeners)
 }
 
 /// Makes a password file that is not there, as docker-registry does: with one

@@ -1,12 +1,15 @@
 //! What changes on disk takes effect without a restart: looked at each second,
 //! and at once on SIGHUP.
 
+mod configuration;
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_auth::Verifier;
 use tidegate_auth::docker_auth::DockerAuth;
+use tidegate_auth::policy::SharedPolicy;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::CertificateFiles;
 use tidegate_failure::{Explain as _, Failure};
@@ -16,6 +19,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
+pub(crate) use self::configuration::Configuration;
 use crate::renewal::{self, Renewal};
 use crate::serve::listen;
 
@@ -23,6 +27,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What may change while it is in use.
 pub(crate) struct Watched {
+    /// The file that is served by, if it is one of ours.
+    pub(crate) configuration: Option<Configuration>,
+    /// The rules of it, if it has any.
+    pub(crate) policy: Option<SharedPolicy>,
     /// One for each password file.
     pub(crate) verifiers: Vec<Arc<Verifier>>,
     /// One for each token server whose keys are in files.
@@ -52,7 +60,7 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
                 _ = hangup.recv() => true,
             };
             if asked {
-                info!("SIGHUP: reading password files, keys and certificates again");
+                info!("SIGHUP: reading rules, password files, keys and certificates again");
             }
             let renew = asked || Instant::now() >= renewal_due;
             if renew {
@@ -75,7 +83,10 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
 }
 
 impl Watched {
-    fn reload(&self, asked: bool) {
+    fn reload(&mut self, asked: bool) {
+        if let Some(configuration) = &mut self.configuration {
+            configuration.reload(self.policy.as_ref(), asked);
+        }
         if let Some(users) = &self.docker_auth {
             docker_auth(users, asked);
         }

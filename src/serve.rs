@@ -25,7 +25,7 @@ use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
 use crate::inputs::{self, Inputs};
 use crate::jwks::KeyFetcher;
-use crate::reload::{self, Watched};
+use crate::reload::{self, Configuration, Watched};
 use crate::renewal::Renewal;
 use crate::webhook::{HttpCourier, WebhookError};
 use crate::{collect, logging, registry, scrub, tokens};
@@ -46,7 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let (true, Some(auth)) = (arguments.inputs.are_of_a_registry(), &settings.auth) {
         registry::make_missing_users(&auth.htpasswd)?;
     }
-    serve(settings, print_listeners)
+    let ours = arguments.inputs.ours();
+    let configuration = ours.map(Configuration::new);
+    serve(settings, configuration, print_listeners)
 }
 
 pub(crate) fn print_listeners(listeners: &[BoundListener]) {
@@ -77,10 +79,12 @@ pub(crate) fn front_settings(settings: &Settings) -> FrontSettings {
     }
 }
 
-/// Serves until a signal ends it. `announce` is called once every socket is
+/// Serves until a signal ends it, and by the rules of `configuration` as they
+/// change. `announce` is called once every socket is
 /// bound, with what is bound.
 pub(crate) fn serve(
     settings: Settings,
+    configuration: Option<Configuration>,
     announce: impl FnOnce(&[BoundListener]),
 ) -> Result<(), Failure> {
     let _log = logging::start(&settings.log)?;
@@ -89,11 +93,12 @@ pub(crate) fn serve(
         .enable_all()
         .build()
         .map_err(|e| Failure::of(&e, None))?
-        .block_on(serve_until_signal(settings, announce))
+        .block_on(serve_until_signal(settings, configuration, announce))
 }
 
 async fn serve_until_signal(
     settings: Settings,
+    configuration: Option<Configuration>,
     announce: impl FnOnce(&[BoundListener]),
 ) -> Result<(), Failure> {
     // From here on a signal is ours: one that comes during the start is kept.
@@ -117,7 +122,7 @@ async fn serve_until_signal(
     let (door, tokens) = door(
         &settings,
         verifier.clone(),
-        policy,
+        policy.clone(),
         others.clone(),
         users.clone(),
     )?;
@@ -194,6 +199,8 @@ async fn serve_until_signal(
         .publish_ca
         .then(|| (front.public_ca(), settings.certificates.clone()));
     let reloading = tokio::spawn(reload::watch(Watched {
+        configuration,
+        policy,
         verifiers,
         tokens: others.into_iter().collect(),
         docker_auth: users,

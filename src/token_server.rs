@@ -114,6 +114,8 @@ async fn serve_until_signal(settings: FrontSettings, served: Served) -> Result<(
     let backend = Destination::InProcess(Arc::new(Tokens { server, served }));
     let front = Front::bind(settings, None, backend)?;
     let reloading = tokio::spawn(reload::watch(Watched {
+        configuration: None,
+        policy: None,
         verifiers: Vec::new(),
         tokens: Vec::new(),
         docker_auth: Some(users),

@@ -14,6 +14,7 @@ use tidegate_config::{Listener, Protocol, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::BindError;
 
+use crate::reload::Configuration;
 use crate::serve;
 use banner::Banner;
 use directory::Directory;
@@ -79,7 +80,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         .settings()?
         .ok_or_else(|| Failure::new("the configuration vanished while it was being made"))?;
     banner.describe(&directory, &settings, &hosts)?;
-    serve::serve(with_listeners(settings, &asked), |listeners| {
+    let configuration = Configuration::new(&directory.configuration());
+    let settings = with_listeners(settings, &asked);
+    serve::serve(settings, Some(configuration), |listeners| {
         banner.print(listeners);
     })
 }

@@ -186,7 +186,7 @@ impl Directory {
         Ok(Some((path, certificate)))
     }
 
-    fn configuration(&self) -> PathBuf {
+    pub(super) fn configuration(&self) -> PathBuf {
         self.root.join("tidegate.toml")
     }
 
