@@ -289,6 +289,12 @@ impl Request {
         self
     }
 
+    /// From somebody who may do this much.
+    pub(crate) fn by(mut self, permit: tidegate_auth::Permit) -> Self {
+        self.0.extensions_mut().insert(permit);
+        self
+    }
+
     /// A body of known length.
     pub(crate) fn body(mut self, content: &[u8]) -> Self {
         self = self.header("content-length", content.len().to_string());

@@ -31,6 +31,7 @@ macro_rules! tests_on {
         mod matrix;
         mod mounts;
         mod observers;
+        mod permits;
         mod referrers;
         mod schema1;
         mod tags;

@@ -88,6 +88,28 @@ async fn every_request_hears_that_the_storage_has_failed() {
     assert_eq!(fixture.registry.get("/").await.status, 200);
 }
 
+/// Whoever may do nothing can do nothing, whatever it is.
+#[tokio::test]
+async fn every_request_is_judged_by_the_rules() {
+    let whole = Fixture::new().await;
+    for line in ENDPOINTS {
+        let stranger = whole.in_condition(Condition::Stranger).await;
+        ask(line).of(&stranger).await.assert_error(401, "UNAUTHORIZED");
+        let refused = whole.in_condition(Condition::Refused).await;
+        let answer = ask(line).of(&refused).await;
+        match line {
+            // There is nothing to it but having logged in.
+            "GET /v2/" => assert_eq!(answer.status, 200),
+            _ => drop(answer.assert_error(403, "DENIED")),
+        }
+        // What was refused has changed nothing.
+        assert_eq!(whole.registry.get("/v2/app/tags/list").await.status, 200);
+    }
+    whole.assert_unchanged().await;
+    let answer = ask("GET <upload>").of(&whole).await;
+    assert_eq!(answer.header("range"), "0-3");
+}
+
 /// A full disk refuses what writes, and nothing else.
 #[tokio::test]
 async fn what_needs_no_room_is_done_while_there_is_none() {
@@ -103,6 +125,16 @@ async fn what_needs_no_room_is_done_while_there_is_none() {
         }
     }
 }
+
+/// Headers that an answer has only where the table says so.
+const HEADERS_OF_MISTAKES: [&str; 6] = [
+    "allow",
+    "range",
+    "content-range",
+    "location",
+    "link",
+    "www-authenticate",
+];
 
 /// A request to each endpoint, with which nothing is wrong.
 const ENDPOINTS: [&str; 15] = [
@@ -146,7 +178,7 @@ fn check(row: &Row, fixture: &Fixture, answer: &Answer) {
         };
         assert!(same, "{place}: {name}: expected {value}");
     }
-    for name in ["allow", "range", "content-range", "location", "link"] {
+    for name in HEADERS_OF_MISTAKES {
         let is_expected = expected.headers.iter().any(|(header, _)| *header == name);
         assert_eq!(
             answer.headers.contains_key(name),

@@ -123,6 +123,9 @@ impl Ask {
             Content::Bytes(bytes) => request.body(bytes),
             Content::Manifest => request.body(&fixture.bytes),
         };
+        if let Some(permit) = &fixture.permit {
+            request = request.by(permit.clone());
+        }
         match self.announced {
             Some(length) => request.replace("content-length", &length.to_string()),
             None => request,

@@ -37,6 +37,17 @@ pub(super) fn unsupported(allow: &'static str) -> Expected {
     error(405, "UNSUPPORTED", "the operation is not supported").header("allow", allow)
 }
 
+/// Nobody has logged in to do this.
+pub(super) fn unauthorized() -> Expected {
+    error(401, "UNAUTHORIZED", "authentication required")
+        .header("www-authenticate", "Basic realm=\"Registry\"")
+}
+
+/// Whoever has logged in may not do this.
+pub(super) fn denied() -> Expected {
+    error(403, "DENIED", "the operation is not allowed")
+}
+
 /// What the client cannot help; the log has the cause.
 pub(super) fn internal() -> Expected {
     error(500, "UNKNOWN", "an error inside the registry")

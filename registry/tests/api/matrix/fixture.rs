@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use http::Method;
 use serde_json::json;
+use tidegate_auth::Permit;
 use tidegate_config::{ImmutableRule, Registry as Settings, Schema1};
 use tidegate_registry::Health;
 use tidegate_registry::oci::{Algorithm, Digest};
@@ -11,6 +12,7 @@ use tidegate_registry::schema1::SigningKey;
 use tidegate_registry::store::{Store, StoreError, Upload};
 
 use super::super::faulty::{Fault, Faulty, Operation};
+use super::super::permits::permit;
 use super::super::harness::{OCI_MANIFEST, Registry, bytes_of, request, sha256};
 
 /// What is the matter with the registry, rather than with the request.
@@ -26,6 +28,10 @@ pub(super) enum Condition {
     Immutable,
     /// `registry.schema1 = true`
     Schema1,
+    /// Nobody has logged in, and nothing is allowed without.
+    Stranger,
+    /// `bob` has logged in, and may do nothing.
+    Refused,
     /// Another request writes to the upload.
     Busy,
     /// One thing fails, in one way.
@@ -43,6 +49,7 @@ impl Condition {
             Self::ReadOnly => " (read-only)",
             Self::Immutable => " (immutable)",
             Self::Schema1 => " (schema 1 on)",
+            Self::Stranger | Self::Refused => " (rules)",
             Self::Faulty(_, Fault::Broken) => " (disk error)",
             Self::Faulty(_, Fault::Full) => " (disk full)",
             Self::Faulty(_, Fault::Damaged) => " (damaged)",
@@ -65,6 +72,8 @@ pub(super) struct Fixture {
     upload: String,
     /// Who writes to it.
     writer: Option<Box<dyn Upload>>,
+    /// What those may do who ask; everything, if nothing says otherwise.
+    pub(super) permit: Option<Permit>,
 }
 
 /// Who signs schema 1 manifests.
@@ -91,6 +100,7 @@ impl Fixture {
             layer: sha256(b"layer"),
             upload: begun(&registry).await,
             writer: None,
+            permit: None,
             registry,
         }
     }
@@ -104,6 +114,7 @@ impl Fixture {
             layer: self.layer,
             upload: self.upload.clone(),
             writer: None,
+            permit: None,
         };
         match condition {
             Condition::Usual => fixture,
@@ -118,6 +129,8 @@ impl Fixture {
             Condition::Schema1 => {
                 fixture.with(|settings| settings.schema1 = Some(Schema1 { signing_key: None }))
             }
+            Condition::Stranger => fixture.asked_by(None).await,
+            Condition::Refused => fixture.asked_by(Some("bob")).await,
             Condition::Busy => fixture.written_to().await,
             Condition::Faulty(operation, fault) => {
                 let store = Faulty::new(fixture.registry.store(), operation, fault);
@@ -159,6 +172,13 @@ impl Fixture {
 
     fn through(mut self, store: Arc<dyn Store>, health: Health) -> Self {
         self.registry = self.registry.through(store, health);
+        self
+    }
+
+    /// By whom nothing may be done, by the rules.
+    async fn asked_by(mut self, user: Option<&str>) -> Self {
+        let rules = "[[access.rule]]\nusers = [\"admin\"]\n";
+        self.permit = Some(permit(user, rules).await);
         self
     }
 

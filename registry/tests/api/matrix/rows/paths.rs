@@ -3,9 +3,9 @@
 use super::super::super::faulty::Fault;
 use super::super::ask::ask;
 use super::super::expected::{
-    NOT_A_NAME, moved, name_invalid, not_found, unavailable, unsupported,
+    NOT_A_NAME, denied, moved, name_invalid, not_found, unauthorized, unavailable, unsupported,
 };
-use super::super::fixture::Condition::Unhealthy;
+use super::super::fixture::Condition::{Refused, Stranger, Unhealthy};
 use super::super::row::{Row, row, section};
 
 pub(super) fn paths() -> Vec<Row> {
@@ -48,6 +48,42 @@ pub(super) fn paths() -> Vec<Row> {
                 ask("POST /v2/APP/tags/list"),
                 name_invalid().says(NOT_A_NAME),
             ),
+            row(
+                "nobody has logged in to pull",
+                ask("GET /v2/app/manifests/v1"),
+                unauthorized().detail(&needs(&["pull"])),
+            )
+            .when(Stranger),
+            row(
+                "nobody has logged in to push",
+                ask("POST /v2/app/blobs/uploads/"),
+                unauthorized().detail(&needs(&["pull", "push"])),
+            )
+            .when(Stranger),
+            row(
+                "nobody has logged in to delete",
+                ask("DELETE /v2/app/manifests/v1"),
+                unauthorized().detail(&needs(&["delete"])),
+            )
+            .when(Stranger),
+            row(
+                "the user may not do this",
+                ask("PUT /v2/app/manifests/v1"),
+                denied().says("`bob` may not push in app"),
+            )
+            .when(Refused),
+            row(
+                "the user may not list repositories",
+                ask("GET /v2/_catalog"),
+                denied().says("`bob` may not catalog"),
+            )
+            .when(Refused),
+            row(
+                "nobody has logged in, and nothing lies there",
+                ask("GET /v2/app/nothing/here"),
+                not_found(),
+            )
+            .when(Stranger),
         ],
     )
 }
@@ -57,6 +93,7 @@ pub(super) fn version() -> Vec<Row> {
         "/v2/",
         [
             row("wrong method", ask("POST /v2/"), unsupported("GET, HEAD")),
+            row("nobody has logged in", ask("GET /v2/"), unauthorized()).when(Stranger),
             row(
                 "the storage has failed its check",
                 ask("GET /v2/"),
@@ -65,4 +102,13 @@ pub(super) fn version() -> Vec<Row> {
             .when(Unhealthy(Fault::Broken)),
         ],
     )
+}
+
+/// What a request needs in `app`, as distribution says it.
+fn needs(actions: &[&str]) -> String {
+    let record = |action: &&str| {
+        format!(r#"{{"Type": "repository", "Class": "", "Name": "app", "Action": "{action}"}}"#)
+    };
+    let records: Vec<String> = actions.iter().map(record).collect();
+    format!("[{}]", records.join(", "))
 }
