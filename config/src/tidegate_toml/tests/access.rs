@@ -223,3 +223,18 @@ fn rules_without_a_registry_are_refused() {
     assert!(message.contains("[access] without [registry]"), "{message}");
     assert!(hint.unwrap().contains("remove [access]"));
 }
+
+#[test]
+fn what_the_documentation_shows_is_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ACCESS.md");
+    let text = fs_err::read_to_string(path).unwrap();
+    let blocks = text.split("```toml\n").skip(1);
+    let mut rules = 0;
+    for block in blocks {
+        let (lines, _) = block.split_once("```").unwrap();
+        let text = format!("{SMALL}{lines}");
+        let settings = parse(Path::new("t.toml"), &text).unwrap_or_else(|e| panic!("{e}"));
+        rules += settings.access.map_or(0, |access| access.rules.len());
+    }
+    assert_eq!(rules, 8, "in all of its examples");
+}
