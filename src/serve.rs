@@ -10,7 +10,7 @@ use tidegate_auth::policy::{Policy, SharedPolicy};
 use tidegate_auth::token::TokenVerifier;
 use tidegate_auth::token_server::TokenServer;
 use tidegate_auth::{Door, Keepers, Verifier};
-use tidegate_config::{Backend, Protocol, Registry, Settings};
+use tidegate_config::{Backend, Protocol, Registry, Settings, UserFrom};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings, VirtualServers};
 use tidegate_registry::events::{Events, Source};
@@ -248,7 +248,12 @@ fn door(
         };
         return Ok((Some(Door::new(keepers, "Registry")), Some(own.server)));
     }
-    if settings.token_server.is_none() && policy.is_none() && other_tokens.is_none() {
+    let by_certificate = passwords.is_some() && takes_certificates_for_users(settings);
+    if settings.token_server.is_none()
+        && policy.is_none()
+        && other_tokens.is_none()
+        && !by_certificate
+    {
         return Ok((None, None));
     }
     let own = settings.token_server.as_ref().map(|server| {
@@ -271,6 +276,17 @@ fn door(
         other_tokens,
     };
     Ok((Some(Door::new(keepers, realm)), server))
+}
+
+/// Whether a certificate does in place of a password for the registry in this
+/// process: the front alone would ask for both.
+fn takes_certificates_for_users(settings: &Settings) -> bool {
+    let mut demands = settings
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.client_auth.as_ref());
+    matches!(settings.backend, Backend::Registry(_))
+        && demands.any(|demand| demand.user != UserFrom::Nowhere)
 }
 
 /// What brings the events of each webhook to its receiver.

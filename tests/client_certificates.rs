@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use harness::client::{Answer, Client};
-use harness::{Tidegate, run, tidegate};
+use harness::{PASSWORD, Tidegate, USER, run, tidegate};
 use tempfile::TempDir;
 
 /// A directory with a site's certificate, and CAs of clients beside it.
@@ -158,6 +158,51 @@ async fn what_certs_made_lets_in_until_it_is_revoked() {
             break;
         }
         served.logged("read what certificates of clients");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_does_in_place_of_a_password() {
+    let made = Made::new();
+    let file = made.configured("ca = \"clients/root-ca.crt\"\nrequired = false");
+    let text = fs_err::read_to_string(&file).unwrap();
+    made.write(
+        "tidegate.toml",
+        &text.replace(
+            "required = false\n[registry]",
+            "htpasswd = \"users\"\n[registry]",
+        ),
+    );
+    let users = made.path("users");
+    let added = run(
+        [
+            "htpasswd",
+            "-B",
+            "-C",
+            "5",
+            "-b",
+            "-c",
+            users.to_str().unwrap(),
+            USER,
+            PASSWORD,
+        ],
+        "",
+    );
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    let mut served = made.serve(&["serve", "-c", &file]);
+    assert_eq!(made.statuses(&served).await, [401, 200, 400]);
+    served.access_logged(" - alice [");
+    for (user, password, certificate, expected) in [
+        (USER, PASSWORD, None, 200),
+        (USER, PASSWORD, Some("clients/bob"), 200),
+        // What is said and wrong is not taken for nothing said.
+        (USER, "wrong", Some("clients/bob"), 401),
+    ] {
+        let client = made.client(&served, certificate).basic(user, password);
+        let answer = client.get("/v2/").await;
+        assert_eq!(answer.status.as_u16(), expected, "{certificate:?}");
+        let who = if expected == 200 { USER } else { "-" };
+        served.access_logged(&format!(" - {who} ["));
     }
 }
 

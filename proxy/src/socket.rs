@@ -35,10 +35,16 @@ const WRITE_STALL: Duration = Duration::from_secs(180);
 pub(crate) struct ClientSocket {
     stream: BufStream<Connection>,
     descriptor: UniqueIDType,
+    peer: SocketAddr,
     digest: Arc<SocketDigest>,
 }
 
 impl ClientSocket {
+    /// The address at the other end.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// Wraps a connection from `peer`; when dropped it is left to `closer`.
     pub(crate) fn new(stream: TcpStream, peer: SocketAddr, closer: Closer) -> Self {
         let descriptor = stream.as_raw_fd();
@@ -58,6 +64,7 @@ impl ClientSocket {
                 },
             ),
             descriptor,
+            peer,
             digest: Arc::new(digest),
         }
     }

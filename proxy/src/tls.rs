@@ -80,8 +80,8 @@ impl Handshakes {
         };
         let stream = begun.into_stream(config).await?;
         let shown = demand.map(|demand| {
-            let (_, connection) = stream.get_ref();
-            Shown::new(demand, connection.peer_certificates())
+            let (socket, connection) = stream.get_ref();
+            Shown::new(demand, connection.peer_certificates(), socket.peer())
         });
         Ok(TlsSocket::new(stream, shown))
     }

@@ -1,6 +1,7 @@
 //! What the client of a connection showed, and what it is worth now.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,8 +48,12 @@ pub(crate) fn certificate_user(session: &Session) -> Option<&Identity> {
 }
 
 impl Shown {
-    /// What the client of a connection showed under `demand`.
-    pub(crate) fn new(demand: Arc<Demand>, chain: Option<&[CertificateDer<'_>]>) -> Self {
+    /// What the client of a connection from `peer` showed under `demand`.
+    pub(crate) fn new(
+        demand: Arc<Demand>,
+        chain: Option<&[CertificateDer<'_>]>,
+        peer: SocketAddr,
+    ) -> Self {
         let chain = chain.unwrap_or_default().iter();
         let chain: Vec<_> = chain.map(|der| der.clone().into_owned()).collect();
         let leaf = chain.first();
@@ -57,7 +62,7 @@ impl Shown {
         if let (Err(rejection), Some(leaf)) = (&finding.result, leaf) {
             let subject = subject::distinguished_names(leaf).map(|names| names.subject);
             let subject = subject.unwrap_or_default();
-            info!(tls.client.subject = %subject, reason = %rejection, "a client's certificate is not trusted");
+            info!(client.address = %peer, tls.client.subject = %subject, reason = %rejection, "a client's certificate is not trusted");
         }
         Self {
             finding: ArcSwap::from_pointee(finding),

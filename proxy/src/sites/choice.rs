@@ -1,7 +1,7 @@
 //! The way of a request to its place.
 
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use pingora::proxy::Session;
 use std::sync::OnceLock;
 
@@ -131,7 +131,10 @@ impl Sites {
             .access
             .admit(&request.method, &request.headers, client)
             .await;
-        let by_certificate = || certificate_user(session).cloned();
+        // Whoever says who they are is taken at their word, be it by whom they go on
+        // to, and not at that of their certificate.
+        let says_nothing = !request.headers.contains_key(AUTHORIZATION);
+        let by_certificate = || certificate_user(session).filter(|_| says_nothing).cloned();
         let identity = admitted?.or_else(by_certificate);
         context.identity = identity.map(OnceLock::from).unwrap_or_default();
         Ok(())
