@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
+use tidegate_auth::robots::Robots;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::site::{Access, Action};
 use tidegate_config::{Adopted, Backend, ClientAuth, Registry, Settings, Upstream, VerifyClient};
@@ -48,6 +49,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let users = users::listed(&settings, arguments.inputs.are_of_a_registry())?;
     if let Some(token) = &settings.token {
         TokenVerifier::open(token)?;
+    }
+    if let Some(robots) = &settings.robots {
+        Robots::open(robots)?;
     }
     let front = PreparedFront::new(serve::front_settings(&settings))?;
     front.check(&settings.backend, &settings.sites)?;
@@ -104,6 +108,9 @@ fn report(settings: &Settings) -> String {
             "tokens       of \"{}\" for \"{}\"",
             token.issuer, token.service
         );
+    }
+    if let Some(robots) = &settings.robots {
+        let _ = writeln!(text, "robots       {}", robots.display());
     }
     let _ = match &settings.backend {
         Backend::Registry(registry) => writeln!(

@@ -21,6 +21,7 @@ mod reload;
 mod renewal;
 mod scrub;
 mod serve;
+mod token;
 mod token_server;
 mod tokens;
 mod up;
@@ -75,6 +76,9 @@ enum Command {
     /// Add, change, verify or remove the users of a password file, with the
     /// flags of Apache's htpasswd
     Htpasswd(htpasswd::Arguments),
+    /// Make, list and revoke passwords for programs, with rights of their own
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// `registry`: the commands of docker-registry.
@@ -103,6 +107,7 @@ pub fn tidegate() -> ExitCode {
         Command::Certs(command) => certs_tool::cli::run(command),
         Command::Registry(command) => registry::run(command),
         Command::Htpasswd(arguments) => htpasswd::run(arguments),
+        Command::Token(command) => token::run(command),
     })
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tidegate_auth::Verifier;
 use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::policy::SharedPolicy;
+use tidegate_auth::robots::Robots;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::CertificateFiles;
 use tidegate_failure::{Explain as _, Failure};
@@ -37,6 +38,7 @@ pub(crate) struct Watched {
     pub(crate) tokens: Vec<Arc<TokenVerifier>>,
     /// docker_auth's users and rules.
     pub(crate) docker_auth: Option<Arc<DockerAuth>>,
+    pub(crate) robots: Option<Arc<Robots>>,
     pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) client_certificates: Arc<ClientCertificates>,
     /// What is published of the CA behind these pairs.
@@ -93,6 +95,9 @@ impl Watched {
         for verifier in &self.verifiers {
             passwords(verifier, asked);
         }
+        if let Some(robots) = &self.robots {
+            self::robots(robots, asked);
+        }
         client_cas(&self.client_certificates, asked);
         for verifier in &self.tokens {
             keys(verifier, asked);
@@ -141,6 +146,22 @@ fn passwords(verifier: &Verifier, asked: bool) {
         Some(Err(e)) => error!(
             hint = e.hint(),
             "{e}; the users that were there before stay"
+        ),
+    }
+}
+
+fn robots(robots: &Robots, asked: bool) {
+    let result = if asked {
+        Some(robots.reload())
+    } else {
+        robots.reload_if_changed()
+    };
+    match result {
+        None => {}
+        Some(Ok(number)) => info!(robots = number, "read the file of robots again"),
+        Some(Err(e)) => error!(
+            hint = e.hint(),
+            "{e}; the robots that were there before stay"
         ),
     }
 }

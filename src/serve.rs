@@ -7,6 +7,7 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::docker_auth::{DockerAuth, Refusals};
 use tidegate_auth::policy::{Policy, SharedPolicy};
+use tidegate_auth::robots::Robots;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_auth::token_server::TokenServer;
 use tidegate_auth::{Door, Keepers, Verifier};
@@ -119,9 +120,12 @@ async fn serve_until_signal(
     // What it asks for that is not there has been judged before.
     let users = users.map(|path| DockerAuth::open(path, Refusals::Pass));
     let users = users.transpose()?.map(Arc::new);
+    let robots = settings.robots.as_ref().map(Robots::open);
+    let robots = robots.transpose()?.map(Arc::new);
     let (door, tokens) = door(
         &settings,
         verifier.clone(),
+        robots.clone(),
         policy.clone(),
         others.clone(),
         users.clone(),
@@ -204,6 +208,7 @@ async fn serve_until_signal(
         verifiers,
         tokens: others.into_iter().collect(),
         docker_auth: users,
+        robots,
         certificates: front.certificates(),
         client_certificates: front.client_certificates(),
         public_ca,
@@ -235,6 +240,7 @@ async fn serve_until_signal(
 fn door(
     settings: &Settings,
     passwords: Option<Arc<Verifier>>,
+    robots: Option<Arc<Robots>>,
     policy: Option<SharedPolicy>,
     others: Option<Arc<TokenVerifier>>,
     users: Option<Arc<DockerAuth>>,
@@ -249,16 +255,13 @@ fn door(
         return Ok((Some(Door::new(keepers, "Registry")), Some(own.server)));
     }
     let by_certificate = passwords.is_some() && takes_certificates_for_users(settings);
-    if settings.token_server.is_none()
-        && policy.is_none()
-        && other_tokens.is_none()
-        && !by_certificate
-    {
+    let is_asked_for = settings.token_server.is_some() || policy.is_some() || robots.is_some();
+    if !is_asked_for && other_tokens.is_none() && !by_certificate {
         return Ok((None, None));
     }
     let own = settings.token_server.as_ref().map(|server| {
         let policy = policy.clone().unwrap_or_default();
-        tokens::open(server, passwords.clone(), policy)
+        tokens::open(server, passwords.clone(), robots.clone(), policy)
     });
     let own = own.transpose()?;
     let (server, own_tokens) = match own {
@@ -271,6 +274,7 @@ fn door(
         .map_or("Registry", |auth| &auth.realm);
     let keepers = Keepers {
         passwords,
+        robots,
         policy,
         own_tokens,
         other_tokens,

@@ -11,6 +11,7 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, Full, Limited};
 use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::policy::SharedPolicy;
+use tidegate_auth::robots::Robots;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_auth::token_server::{Answer, Ask, Authority, House, KeyName, Signer, TokenServer};
 use tidegate_auth::{Challenge, Realm, Verifier};
@@ -44,13 +45,15 @@ pub(crate) struct OwnTokens {
 pub(crate) fn open(
     settings: &Settings,
     passwords: Option<Arc<Verifier>>,
+    robots: Option<Arc<Robots>>,
     policy: SharedPolicy,
 ) -> Result<OwnTokens, Failure> {
     make_missing_key(&settings.key, &settings.certificate)?;
     let signer = Signer::open(&settings.key, &settings.certificate, KeyName::default())?;
     let keys = vec![signer.public_key().clone()];
     let verifier = TokenVerifier::with_keys(&settings.issuer, &settings.service, keys);
-    let authority = Authority::House(House::new(passwords, policy));
+    let house = House::new(passwords, policy).with_robots(robots);
+    let authority = Authority::House(house);
     Ok(OwnTokens {
         server: TokenServer::new(
             authority,

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::attempt::{Attempt, Identity, Outcome};
+use crate::audit::Shown;
 use crate::basic;
 use crate::challenge::{Challenge, Realm, TokenFault};
 use crate::permit::{Permit, Terms};
 use crate::policy::{Policy, SharedPolicy};
+use crate::robots::{Robot, RobotLogin, Robots};
 use crate::token::TokenVerifier;
 use crate::verifier::Verifier;
 
@@ -29,6 +31,8 @@ pub struct Knock<'a> {
 pub struct Keepers {
     /// Passwords that count.
     pub passwords: Option<Arc<Verifier>>,
+    /// Passwords of programs. Only beside passwords.
+    pub robots: Option<Arc<Robots>>,
     /// Rules for those who come in. Without any, they may do everything, and
     /// tokens from elsewhere say for themselves what they are for.
     pub policy: Option<SharedPolicy>,
@@ -70,7 +74,9 @@ impl Door {
         };
         let Some(authorization) = knock.authorization else {
             return match knock.known {
-                Some(known) => Permit::of_user(known.clone(), terms),
+                Some(known) => {
+                    Permit::of_user(known.clone(), terms).showing(Shown::Certificate, None)
+                }
                 None => Permit::of_stranger(terms),
             };
         };
@@ -81,12 +87,41 @@ impl Door {
             // Checked before it came here.
             (None, Some(known)) => Permit::of_user(known.clone(), terms),
             (None, None) => Permit::of_nobody(None, terms),
-            (Some(passwords), _) => match log_in(passwords, authorization, knock.client).await {
-                Outcome::Accepted(identity) => Permit::of_user(identity, terms),
-                Outcome::Refused => Permit::of_nobody(None, terms),
-                Outcome::Throttled { retry_after } => Permit::throttled(retry_after, terms),
+            (Some(passwords), _) => match basic::parse(authorization) {
+                Some(credentials) => {
+                    let attempt = Attempt {
+                        user: credentials.user(),
+                        password: credentials.password(),
+                        client: knock.client,
+                    };
+                    self.password(passwords, attempt, terms).await
+                }
+                None => Permit::of_nobody(None, terms),
             },
         }
+    }
+
+    async fn password(&self, passwords: &Verifier, attempt: Attempt<'_>, terms: Terms) -> Permit {
+        if let Some(robots) = &self.keepers.robots
+            && let Some(login) = robots.log_in(attempt, passwords).await
+        {
+            return match login {
+                RobotLogin::Accepted(robot) => Permit::of_robot(robot, None, terms),
+                RobotLogin::Refused(claimed) => {
+                    Permit::of_nobody(None, terms).showing(Shown::Robot(claimed), None)
+                }
+                RobotLogin::Throttled {
+                    claimed,
+                    retry_after,
+                } => Permit::throttled(retry_after, terms).showing(Shown::Robot(claimed), None),
+            };
+        }
+        let permit = match passwords.verify(attempt).await {
+            Outcome::Accepted(identity) => return Permit::of_user(identity, terms),
+            Outcome::Refused => Permit::of_nobody(None, terms),
+            Outcome::Throttled { retry_after } => Permit::throttled(retry_after, terms),
+        };
+        permit.showing(Shown::Password, passwords.identity(attempt.user))
     }
 
     /// How those are asked who have shown nothing. Where anything is allowed to
@@ -113,7 +148,12 @@ impl Door {
                     let user = claims.subject.as_deref().map(|name| self.resident(name));
                     return match user {
                         None => Permit::of_bearer(None, claims, terms),
-                        Some(Some(user)) => Permit::of_bearer(Some(user), claims, terms),
+                        Some(Some(Resident::User(user))) => {
+                            Permit::of_bearer(Some(user), claims, terms)
+                        }
+                        Some(Some(Resident::Robot(robot))) => {
+                            Permit::of_robot(robot, Some(claims), terms)
+                        }
                         // Gone since the token was given.
                         Some(None) => Permit::of_nobody(Some(TokenFault::Invalid), terms),
                     };
@@ -138,9 +178,23 @@ impl Door {
     }
 
     /// A user of this house, who may have left it since.
-    fn resident(&self, name: &str) -> Option<Identity> {
-        self.keepers.passwords.as_ref()?.identity(name)
+    fn resident(&self, name: &str) -> Option<Resident> {
+        let keepers = &self.keepers;
+        let robot = keepers.robots.as_ref().and_then(|robots| {
+            let now = time::OffsetDateTime::now_utc();
+            robots.of_subject(name, now)
+        });
+        match robot {
+            Some(robot) => Some(Resident::Robot(robot)),
+            None => Some(Resident::User(keepers.passwords.as_ref()?.identity(name)?)),
+        }
     }
+}
+
+/// Somebody who gets tokens in this process.
+enum Resident {
+    User(Identity),
+    Robot(Arc<Robot>),
 }
 
 /// The token of a `Bearer` header (RFC 6750 section 2.1).
@@ -148,18 +202,6 @@ fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.trim_matches([' ', '\t']).split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
     is_bearer.then(|| token.trim_start_matches(' '))
-}
-
-async fn log_in(passwords: &Verifier, authorization: &str, client: IpAddr) -> Outcome {
-    let Some(credentials) = basic::parse(authorization) else {
-        return Outcome::Refused;
-    };
-    let attempt = Attempt {
-        user: credentials.user(),
-        password: credentials.password(),
-        client,
-    };
-    passwords.verify(attempt).await
 }
 
 impl Challenge {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use tidegate_config::access::Action;
 
 use crate::attempt::Identity;
+use crate::audit::Shown;
 use crate::challenge::{Challenge, TokenFault};
 use crate::policy::{Policy, Request};
+use crate::robots::{Limits, Robot};
 use crate::token::Claims;
 
 /// Who sends a request, and what it may do. Made once for each request, by
@@ -21,6 +23,9 @@ pub struct Permit {
     /// The rules, where there are any: see [`Permit::allows_by_rules`].
     policy: Option<Arc<Policy>>,
     challenge: Challenge,
+    shown: Shown,
+    /// Of those who showed something wrong: whom they believe to be.
+    claimed: Option<Identity>,
 }
 
 #[derive(Clone)]
@@ -33,6 +38,12 @@ enum Standing {
     Bearer {
         user: Option<Identity>,
         claims: Arc<Claims>,
+    },
+    /// A robot's password was shown, or a token that one got for it: it may do
+    /// what it was made for, and the rules are not asked.
+    Robot {
+        robot: Arc<Robot>,
+        claims: Option<Arc<Claims>>,
     },
     /// Something was shown that is wrong: its sender believes to be somebody,
     /// and is not taken for a stranger.
@@ -76,6 +87,10 @@ impl Permit {
         Self::new(Standing::Bearer { user, claims }, terms)
     }
 
+    pub(crate) fn of_robot(robot: Arc<Robot>, claims: Option<Arc<Claims>>, terms: Terms) -> Self {
+        Self::new(Standing::Robot { robot, claims }, terms)
+    }
+
     pub(crate) fn of_nobody(fault: Option<TokenFault>, terms: Terms) -> Self {
         Self::new(Standing::Wrong(fault), terms)
     }
@@ -84,8 +99,26 @@ impl Permit {
         Self::new(Standing::Throttled(retry_after), terms)
     }
 
-    fn new(standing: Standing, terms: Terms) -> Self {
+    /// By what its sender showed who they are, and for those who showed something
+    /// wrong, whom they believe to be, if there is such a user.
+    pub(crate) fn showing(self, shown: Shown, claimed: Option<Identity>) -> Self {
         Self {
+            shown,
+            claimed,
+            ..self
+        }
+    }
+
+    fn new(standing: Standing, terms: Terms) -> Self {
+        let shown = match &standing {
+            Standing::Stranger => Shown::Nothing,
+            Standing::User(_) | Standing::Wrong(None) | Standing::Throttled(_) => Shown::Password,
+            Standing::Robot { robot, .. } => Shown::Robot(Some(robot.id())),
+            Standing::Bearer { .. } | Standing::Wrong(Some(_)) => Shown::Token,
+        };
+        Self {
+            shown,
+            claimed: None,
             standing,
             client: terms.client,
             policy: terms.policy,
@@ -99,8 +132,22 @@ impl Permit {
         match &self.standing {
             Standing::User(user) => Some(user),
             Standing::Bearer { user, .. } => user.as_ref(),
+            Standing::Robot { robot, .. } => Some(robot.user()),
             Standing::Stranger | Standing::Wrong(_) | Standing::Throttled(_) => None,
         }
+    }
+
+    /// By what the caller showed who they are; for the audit log.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    /// Whom the caller believes to be, also if what they showed is wrong; for the
+    /// audit log. Never a name that is in no file.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&Identity> {
+        self.user().or(self.claimed.as_ref())
     }
 
     /// How a caller is asked to log in.
@@ -123,7 +170,11 @@ impl Permit {
             });
         }
         match &self.standing {
-            Standing::Bearer { claims, .. } if !says(claims, action, repository) => {
+            Standing::Bearer { claims, .. }
+            | Standing::Robot {
+                claims: Some(claims),
+                ..
+            } if !says(claims, action, repository) => {
                 Err(Refused::LogIn(Some(TokenFault::InsufficientScope)))
             }
             _ => Ok(()),
@@ -154,6 +205,9 @@ impl Permit {
     /// need to ask for each.
     #[must_use]
     pub fn sees_everything(&self) -> bool {
+        if let Some(limits) = self.limits() {
+            return limits.allow_everywhere(Action::Pull);
+        }
         let mut policy = self.policy.iter();
         policy.all(|policy| policy.is_same_everywhere())
             && self.judge_standing().is_ok()
@@ -163,7 +217,15 @@ impl Permit {
     /// Whether the caller may pull from every repository.
     #[must_use]
     pub fn pulls_everything(&self) -> bool {
-        !matches!(self.standing, Standing::Bearer { .. }) && self.sees_everything()
+        let has_token = matches!(
+            self.standing,
+            Standing::Bearer { .. }
+                | Standing::Robot {
+                    claims: Some(_),
+                    ..
+                }
+        );
+        !has_token && self.sees_everything()
     }
 
     /// Whether anything was shown that does not count.
@@ -171,13 +233,27 @@ impl Permit {
         match &self.standing {
             Standing::Wrong(fault) => Err(Refused::LogIn(*fault)),
             Standing::Throttled(wait) => Err(Refused::Throttled { retry_after: *wait }),
-            Standing::Stranger | Standing::User(_) | Standing::Bearer { .. } => Ok(()),
+            Standing::Stranger
+            | Standing::User(_)
+            | Standing::Bearer { .. }
+            | Standing::Robot { .. } => Ok(()),
+        }
+    }
+
+    /// What the caller may do, if that is not said by the rules.
+    fn limits(&self) -> Option<&Limits> {
+        match &self.standing {
+            Standing::Robot { robot, .. } => Some(robot.limits()),
+            _ => None,
         }
     }
 
     /// What the rules say of the caller. Without any, who has come in may do
     /// everything, and a stranger nothing.
     fn allows_by_rules(&self, action: Action, repository: Option<&str>) -> bool {
+        if let Some(limits) = self.limits() {
+            return limits.allow(action, repository);
+        }
         match &self.policy {
             None => !matches!(self.standing, Standing::Stranger),
             Some(policy) => {

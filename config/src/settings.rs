@@ -44,6 +44,9 @@ pub struct Settings {
     pub edge: Edge,
     /// Who may come in. `None` only where the file says so in as many words.
     pub auth: Option<Auth>,
+    /// The file with the passwords that were made for programs, which need not
+    /// exist. Only beside [`Settings::auth`] and a registry in this process.
+    pub robots: Option<PathBuf>,
     /// What callers may do. `None`: those who come in may do everything.
     pub access: Option<AccessRules>,
     /// Whose tokens are believed, beside or in place of passwords: then

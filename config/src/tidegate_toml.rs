@@ -88,6 +88,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
 
     let mut token = None;
     let mut auth_config = None;
+    let mut robots = None;
     let auth = match file.auth {
         None if has_sites => None,
         Some(section) if has_sites => {
@@ -108,6 +109,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         Some(section) => {
             let span = section.span();
             let mut section = section.into_inner();
+            robots = section.robots.take();
             if let Some(section) = section.token.take() {
                 let span = section.span();
                 let settings = section.into_inner().into_settings(base);
@@ -221,6 +223,25 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         }
     };
 
+    let robots = match robots {
+        Some(robots) if auth.is_none() => {
+            return Err(wrong(
+                robots.span(),
+                "`robots` without `htpasswd`: nobody is asked for a password",
+                "remove `robots`, or name a password file with `htpasswd`",
+            ));
+        }
+        Some(robots) if !matches!(backend, Backend::Registry(_)) => {
+            return Err(wrong(
+                robots.span(),
+                "`robots` without [registry]: what they may do is decided by a registry in this \
+                 process",
+                "remove `robots`; the registry behind decides",
+            ));
+        }
+        robots => robots.map(|robots| base.join(robots.into_inner())),
+    };
+
     let access = file.access.map(|section| {
         let span = section.span();
         if !matches!(backend, Backend::Registry(_)) {
@@ -315,6 +336,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         sites,
         edge: file.edge.into(),
         auth,
+        robots,
         access,
         token,
         auth_config,

@@ -4,6 +4,7 @@
 //! DIR/certs/root-ca.{crt,key}   the authority that clients trust
 //! DIR/certs/site.{crt,key}      what the registry shows them
 //! DIR/auth/htpasswd             who may come in
+//! DIR/auth/robots.json          which programs, once there are any
 //! DIR/registry/                 images, in docker-registry's layout
 //! DIR/tidegate.toml             the configuration, written last
 //! ```

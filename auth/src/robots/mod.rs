@@ -126,14 +126,15 @@ impl Robots {
         })
     }
 
-    /// A robot that is there, and not expired.
+    /// The robot that a token of this process names by its
+    /// [subject](Robot::subject), if it is still there and not expired.
     #[must_use]
-    pub fn by_id(&self, id: RobotId, now: OffsetDateTime) -> Option<Arc<Robot>> {
+    pub fn of_subject(&self, subject: &str, now: OffsetDateTime) -> Option<Arc<Robot>> {
+        let (user, id) = subject.rsplit_once(':')?;
         let by_id = self.by_id.load();
-        by_id
-            .get(&id)
-            .filter(|robot| !robot.is_expired(now))
-            .cloned()
+        let robot = by_id.get(&id.parse().ok()?)?;
+        let is_meant = robot.user.name() == user && !robot.is_expired(now);
+        is_meant.then(|| Arc::clone(robot))
     }
 
     /// Reads the file again if it has changed since it was last read, or tried;

@@ -44,6 +44,12 @@ impl Robot {
         &self.user
     }
 
+    /// How tokens name it, as no user is named: `ci:abcdefgh`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("{}:{}", self.user, self.id)
+    }
+
     /// What it may do.
     #[must_use]
     pub fn limits(&self) -> &Limits {

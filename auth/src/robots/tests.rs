@@ -107,10 +107,29 @@ fn it_is_wrong_from_the_moment_it_expires() {
         let fixture = Fixture::new(Some(expires));
         let found = fixture.find("ci", &fixture.password);
         assert_eq!(found.unwrap().is_ok(), is_right, "{expires}");
-        assert_eq!(
-            fixture.robots.by_id(fixture.robot.id(), NOW).is_some(),
-            is_right
-        );
+        let subject = fixture.robot.subject();
+        let found = fixture.robots.of_subject(&subject, NOW);
+        assert_eq!(found.is_some(), is_right);
+    }
+}
+
+#[test]
+fn tokens_name_a_robot_as_no_user_is_named() {
+    let fixture = Fixture::new(None);
+    let subject = fixture.robot.subject();
+    assert!(UserName::parse(&subject).is_err());
+    let id = fixture.robot.id();
+    assert!(fixture.robots.of_subject(&subject, NOW).is_some());
+    for other in [
+        "ci",
+        "",
+        ":",
+        "ci:",
+        "ci:aaaaaaaa",
+        &format!("alice:{id}"),
+        &format!(":{id}"),
+    ] {
+        assert!(fixture.robots.of_subject(other, NOW).is_none(), "{other}");
     }
 }
 

@@ -9,12 +9,14 @@ use zeroize::Zeroizing;
 use super::{Account, Login};
 use crate::attempt::{Attempt, Outcome};
 use crate::policy::{Request, SharedPolicy};
+use crate::robots::{RobotLogin, Robots};
 use crate::token::Scope;
 use crate::verifier::Verifier;
 
 /// The users and the rules of the registry in the same process.
 pub struct House {
     passwords: Option<Arc<Verifier>>,
+    robots: Option<Arc<Robots>>,
     policy: SharedPolicy,
 }
 
@@ -22,7 +24,17 @@ impl House {
     /// Believes what a password file says, and grants what the rules allow.
     #[must_use]
     pub fn new(passwords: Option<Arc<Verifier>>, policy: SharedPolicy) -> Self {
-        Self { passwords, policy }
+        Self {
+            passwords,
+            robots: None,
+            policy,
+        }
+    }
+
+    /// Believes robots as well.
+    #[must_use]
+    pub fn with_robots(self, robots: Option<Arc<Robots>>) -> Self {
+        Self { robots, ..self }
     }
 
     /// Those who show nothing, if there is anything that they may do.
@@ -40,6 +52,19 @@ impl House {
             password,
             client,
         };
+        if let Some(robots) = &self.robots
+            && let Some(login) = robots.log_in(attempt, passwords).await
+        {
+            return match login {
+                RobotLogin::Accepted(robot) => Login::Accepted(Account {
+                    user: Some(robot.user().clone()),
+                    robot: Some(robot),
+                    ..Account::default()
+                }),
+                RobotLogin::Refused(_) => Login::Refused,
+                RobotLogin::Throttled { retry_after, .. } => Login::Throttled { retry_after },
+            };
+        }
         match passwords.verify(attempt).await {
             Outcome::Accepted(identity) => Login::Accepted(Account {
                 user: Some(identity),
@@ -70,6 +95,9 @@ impl House {
         let policy = self.policy.current();
         let user = account.user.as_ref().map(|user| user.name());
         let allowed = |action, repository| {
+            if let Some(robot) = &account.robot {
+                return robot.limits().allow(action, repository);
+            }
             let request = Request {
                 user,
                 client: Some(client),

@@ -12,6 +12,7 @@ mod refresh;
 mod request;
 mod signer;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::refresh::Refresher;
 use self::request::{Credentials, TokenRequest};
 pub use self::signer::{KeyName, Signer, SignerError};
 use crate::attempt::Identity;
+use crate::robots::Robot;
 use crate::token::Scope;
 
 /// How long before now a token begins to count: clocks differ.
@@ -51,12 +53,23 @@ pub struct Ask<'a> {
 pub struct Account {
     /// `None` for those who have not logged in.
     pub user: Option<Identity>,
+    /// The robot whose password was shown, under this user name.
+    pub robot: Option<Arc<Robot>>,
     /// What docker_auth's rules look at beside the name.
     pub labels: BTreeMap<String, Vec<String>>,
 }
 
 impl Account {
-    /// The name that a token has as its subject; empty for strangers.
+    /// Whom a token is for, in its own words; empty for strangers.
+    #[must_use]
+    pub fn subject(&self) -> Cow<'_, str> {
+        match &self.robot {
+            Some(robot) => robot.subject().into(),
+            None => self.name().into(),
+        }
+    }
+
+    /// The user name; empty for strangers.
     #[must_use]
     pub fn name(&self) -> &str {
         self.user.as_ref().map_or("", Identity::name)
@@ -145,7 +158,10 @@ impl TokenServer {
                 return Answer::internal();
             }
         };
-        let refresh = request.wants_refresh.then(|| {
+        // A robot has its password for that; and a user of the same name is somebody
+        // else.
+        let wants_refresh = request.wants_refresh && account.robot.is_none();
+        let refresh = wants_refresh.then(|| {
             let user = account.user.as_ref()?;
             let stored = self.authority.stored(user.name())?;
             Some(self.refresher.make(user.name(), service, &stored))
@@ -185,7 +201,7 @@ impl TokenServer {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         serde_json::json!({
             "iss": &*self.issuer,
-            "sub": account.name(),
+            "sub": account.subject(),
             "aud": service,
             "exp": (now + self.expiry).as_secs(),
             "nbf": now.saturating_sub(EARLIER).as_secs(),

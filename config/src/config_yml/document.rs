@@ -104,6 +104,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
             publish_ca: false,
         },
         auth: auth.passwords,
+        robots: None,
         access: None,
         token: auth.token,
         auth_config: None,

@@ -138,6 +138,7 @@ pub fn parse_nginx(
             publish_ca: false,
         },
         auth: None,
+        robots: None,
         access: None,
         token: None,
         auth_config: None,

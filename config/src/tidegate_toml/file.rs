@@ -177,6 +177,7 @@ pub(super) struct AuthSection {
     pub(super) auth_config: Option<PathBuf>,
     required: bool,
     htpasswd: Option<PathBuf>,
+    pub(super) robots: Option<Spanned<PathBuf>>,
     allow_weak_hashes: bool,
     #[serde(deserialize_with = "value::header_text")]
     realm: String,
@@ -195,6 +196,7 @@ impl Default for AuthSection {
             auth_config: None,
             required: true,
             htpasswd: None,
+            robots: None,
             allow_weak_hashes: false,
             realm: "Registry".to_owned(),
             cache_ttl: Duration::from_secs(5 * 60),

@@ -79,6 +79,7 @@ fn what_is_not_said_has_its_default() {
                 max_failures: 10,
                 failure_window: Duration::from_secs(60),
             }),
+            robots: None,
             access: None,
             token: None,
             auth_config: None,
@@ -191,6 +192,25 @@ fn sections_that_need_or_exclude_each_other_are_checked() {
 fn nobody_is_asked_only_where_the_file_says_so() {
     let open = SMALL.replace("htpasswd = \"auth/htpasswd\"", "required = false");
     assert_eq!(parse(Path::new("t.toml"), &open).unwrap().auth, None);
+}
+
+#[test]
+fn robots_come_in_beside_passwords_to_a_registry_of_this_process() {
+    let named = "htpasswd = \"auth/htpasswd\"\nrobots = \"auth/robots.json\"";
+    let text = SMALL.replace("htpasswd = \"auth/htpasswd\"", named);
+    let settings = parse(Path::new("/srv/t.toml"), &text).unwrap();
+    assert_eq!(settings.robots.unwrap(), Path::new("/srv/auth/robots.json"));
+
+    let open = "required = false\nrobots = \"auth/robots.json\"";
+    let (message, _) = refused("htpasswd = \"auth/htpasswd\"", open);
+    assert!(message.starts_with("t.toml:11:10: `robots`"), "{message}");
+    assert!(message.contains("without `htpasswd`"), "{message}");
+    let forward = text.replace(
+        "[registry]\nroot = \"registry\"",
+        "[forward]\nto = \"http://127.0.0.1:5000\"",
+    );
+    let error = parse(Path::new("t.toml"), &forward).unwrap_err();
+    assert!(error.to_string().contains("without [registry]"), "{error}");
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub fn write(settings: &Settings, comment: &str) -> String {
             }
             None => text.auth(settings.auth.as_ref(), settings.token.is_some()),
         }
+        if let Some(robots) = &settings.robots {
+            text.path("robots", robots);
+        }
         if let Some(token) = &settings.token {
             text.token(token);
         }
