@@ -11,6 +11,7 @@ use tidegate_proxy::{Authorization, Backend, ClientAddress, RequestBody, Respons
 use tidegate_registry::{Api, Caller};
 use tower_service::Service as _;
 
+use crate::audit::Auditing;
 use crate::tokens;
 
 /// The registry of this process, as a backend of the front.
@@ -21,6 +22,8 @@ pub(crate) struct InProcess {
     pub(crate) door: Option<Door>,
     /// Where users get tokens.
     pub(crate) tokens: Option<TokenServer>,
+    /// What is written down of requests.
+    pub(crate) auditing: Auditing,
     /// Whether anybody wants to know who asks.
     pub(crate) names_callers: bool,
 }
@@ -34,11 +37,15 @@ impl Backend for InProcess {
                 Err(request) => request,
             };
         }
+        let mut pending = self.auditing.begin(&mut request);
         let mut known = None;
         if let Some(door) = &self.door {
             let extensions = request.extensions();
             let permit = door.admit(knock(extensions)).await;
             known = permit.user().cloned();
+            if let Some(pending) = &mut pending {
+                pending.sent_by(&permit);
+            }
             request.extensions_mut().insert(permit);
         }
         if self.names_callers {
@@ -53,6 +60,9 @@ impl Backend for InProcess {
         // `Api` is always ready: it takes no part in tower's back-pressure, the
         // body's frames do that.
         let Ok(mut response) = self.api.clone().call(request).await;
+        if let Some(pending) = pending {
+            pending.answered(response.status());
+        }
         if let Some(known) = known {
             response.extensions_mut().insert(known);
         }

@@ -112,6 +112,14 @@ fn report(settings: &Settings) -> String {
     if let Some(robots) = &settings.robots {
         let _ = writeln!(text, "robots       {}", robots.display());
     }
+    if let Some(audit) = &settings.log.audit {
+        let _ = writeln!(
+            text,
+            "audit        {}{}",
+            audit.path.display(),
+            if audit.blobs { ", with each blob" } else { "" }
+        );
+    }
     let _ = match &settings.backend {
         Backend::Registry(registry) => writeln!(
             text,

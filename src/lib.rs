@@ -4,6 +4,7 @@
 //! what each command does stands in its own file. [`registry`] is the same for
 //! those who have known it by that name.
 
+mod audit;
 mod backend;
 mod check;
 mod collect;

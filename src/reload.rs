@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate_auth::Verifier;
+use tidegate_auth::audit::Audit;
 use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::policy::SharedPolicy;
 use tidegate_auth::robots::Robots;
@@ -39,6 +40,7 @@ pub(crate) struct Watched {
     /// docker_auth's users and rules.
     pub(crate) docker_auth: Option<Arc<DockerAuth>>,
     pub(crate) robots: Option<Arc<Robots>>,
+    pub(crate) audit: Audit,
     pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) client_certificates: Arc<ClientCertificates>,
     /// What is published of the CA behind these pairs.
@@ -86,6 +88,9 @@ pub(crate) fn watch(watched: Watched) -> Result<impl Future<Output = ()>, Failur
 
 impl Watched {
     fn reload(&mut self, asked: bool) {
+        if asked {
+            self.audit.reopen();
+        }
         if let Some(configuration) = &mut self.configuration {
             configuration.reload(self.policy.as_ref(), asked);
         }

@@ -22,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::audit::{self, Auditing};
 use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
 use crate::inputs::{self, Inputs};
@@ -122,8 +123,11 @@ async fn serve_until_signal(
     let users = users.transpose()?.map(Arc::new);
     let robots = settings.robots.as_ref().map(Robots::open);
     let robots = robots.transpose()?.map(Arc::new);
+    // Dropped last, so that what was still served is written.
+    let (auditing, _audit) = audit::open(settings.log.audit.as_ref())?;
     let (door, tokens) = door(
         &settings,
+        &auditing,
         verifier.clone(),
         robots.clone(),
         policy.clone(),
@@ -173,6 +177,7 @@ async fn serve_until_signal(
                 api: opened.api,
                 door,
                 tokens,
+                auditing: auditing.clone(),
                 names_callers: events.are_heard(),
             })))
         }
@@ -188,6 +193,7 @@ async fn serve_until_signal(
                 _ => None,
             };
             let servers = VirtualServers::new(settings.sites.clone(), registry)?;
+            let servers = servers.with_audit(auditing.audit.clone());
             verifiers = servers.verifiers();
             Destination::Sites(servers)
         }
@@ -209,6 +215,7 @@ async fn serve_until_signal(
         tokens: others.into_iter().collect(),
         docker_auth: users,
         robots,
+        audit: auditing.audit.clone(),
         certificates: front.certificates(),
         client_certificates: front.client_certificates(),
         public_ca,
@@ -239,6 +246,7 @@ async fn serve_until_signal(
 /// behind it.
 fn door(
     settings: &Settings,
+    auditing: &Auditing,
     passwords: Option<Arc<Verifier>>,
     robots: Option<Arc<Robots>>,
     policy: Option<SharedPolicy>,
@@ -252,11 +260,13 @@ fn door(
             other_tokens: Some((own.verifier, own.challenge)),
             ..Keepers::default()
         };
-        return Ok((Some(Door::new(keepers, "Registry")), Some(own.server)));
+        return Ok((Some(Door::new(keepers, "Registry")), Some(own.server.with_audit(auditing.audit.clone()))));
     }
     let by_certificate = passwords.is_some() && takes_certificates_for_users(settings);
+    // Whoever writes down what was refused has to hear of it where that is known.
+    let is_audited = auditing.audit.is_on() && passwords.is_some();
     let is_asked_for = settings.token_server.is_some() || policy.is_some() || robots.is_some();
-    if !is_asked_for && other_tokens.is_none() && !by_certificate {
+    if !is_asked_for && other_tokens.is_none() && !by_certificate && !is_audited {
         return Ok((None, None));
     }
     let own = settings.token_server.as_ref().map(|server| {
@@ -265,7 +275,10 @@ fn door(
     });
     let own = own.transpose()?;
     let (server, own_tokens) = match own {
-        Some(own) => (Some(own.server), Some((own.verifier, own.challenge))),
+        Some(own) => (
+            Some(own.server.with_audit(auditing.audit.clone())),
+            Some((own.verifier, own.challenge)),
+        ),
         None => (None, None),
     };
     let realm = settings

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use certs_tool::{HostName, PairName, PairPaths, PairState, SiteOptions};
 use http::StatusCode;
+use http::header::USER_AGENT;
 use http_body_util::{BodyExt as _, Full, Limited};
 use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::policy::SharedPolicy;
@@ -171,12 +172,14 @@ pub(crate) async fn ask(server: &TokenServer, request: http::Request<RequestBody
         Err(_) => return Answer::unreadable(StatusCode::PAYLOAD_TOO_LARGE),
     };
     let client = parts.extensions.get::<ClientAddress>();
+    let user_agent = parts.headers.get(USER_AGENT);
     let asked = Ask {
         method: &parts.method,
         query: parts.uri.query(),
         authorization: parts.extensions.get().map(Authorization::as_str),
         body: &body,
         client: client.map_or(IpAddr::from([0; 4]), |client| client.0),
+        user_agent: user_agent.and_then(|value| value.to_str().ok()),
     };
     server.answer(asked).await
 }

@@ -2,6 +2,8 @@
 
 mod harness;
 
+use std::path::Path;
+
 use harness::client::Client;
 use harness::image::{Image, noise};
 use harness::{Finished, Tidegate, USER, run, up};
@@ -9,8 +11,8 @@ use http::StatusCode;
 use serde_json::Value;
 
 /// Runs `tidegate token` for a registry.
-fn token(tidegate: &Tidegate, command: &str, arguments: &[&str]) -> Finished {
-    let config = tidegate.dir.join("tidegate.toml");
+fn token(dir: &Path, command: &str, arguments: &[&str]) -> Finished {
+    let config = dir.join("tidegate.toml");
     let config = config.to_string_lossy();
     let begin = ["token", command, "-c", &config];
     run(begin.iter().chain(arguments), "")
@@ -18,7 +20,7 @@ fn token(tidegate: &Tidegate, command: &str, arguments: &[&str]) -> Finished {
 
 /// Makes a robot, and waits until the server knows it: password and id.
 fn create(tidegate: &mut Tidegate, arguments: &[&str]) -> (String, String) {
-    let made = token(tidegate, "create", &[arguments, &["--json"]].concat());
+    let made = token(&tidegate.dir, "create", &[arguments, &["--json"]].concat());
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     tidegate.logged("file of robots");
     let shown: Value = serde_json::from_str(&made.stdout).expect("JSON");
@@ -137,12 +139,12 @@ async fn a_robot_is_taken_back_while_the_registry_runs() {
     let other = stranger(&tidegate).basic("ci", &kept);
     assert_eq!(robot.get("/v2/").await.status, StatusCode::OK);
 
-    let revoked = token(&tidegate, "revoke", &[&id]);
+    let revoked = token(&tidegate.dir, "revoke", &[&id]);
     assert_eq!(revoked.code, Some(0), "{}", revoked.stderr);
     tidegate.logged("file of robots");
     assert_eq!(robot.get("/v2/").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(other.get("/v2/").await.status, StatusCode::OK);
-    let again = token(&tidegate, "revoke", &[&id]);
+    let again = token(&tidegate.dir, "revoke", &[&id]);
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("has no robot"), "{}", again.stderr);
 
@@ -153,7 +155,7 @@ async fn a_robot_is_taken_back_while_the_registry_runs() {
     let line = tidegate.logged("ERROR");
     assert!(line.contains("file of robots"), "{line}");
     assert_eq!(other.get("/v2/").await.status, StatusCode::OK);
-    let refused = token(&tidegate, "create", &team);
+    let refused = token(&tidegate.dir, "create", &team);
     assert_eq!(refused.code, Some(1));
     assert!(
         refused.stderr.contains("it ends in the middle"),
@@ -167,7 +169,7 @@ async fn a_robot_is_taken_back_while_the_registry_runs() {
     fs_err::write(&file, over).unwrap();
     tidegate.logged("read the file of robots");
     assert_eq!(other.get("/v2/").await.status, StatusCode::UNAUTHORIZED);
-    let listed = token(&tidegate, "list", &[]);
+    let listed = token(&tidegate.dir, "list", &[]);
     assert!(listed.stdout.contains("expired"), "{}", listed.stdout);
 }
 
@@ -318,15 +320,16 @@ fn the_command_shows_a_password_once_and_never_again() {
 fn two_who_make_robots_at_the_same_time_both_get_one() {
     let tidegate = up().start();
     let arguments = ["--user", "ci", "--repo", "a", "--actions", "pull"];
+    let dir = &tidegate.dir;
     std::thread::scope(|scope| {
-        let make = || token(&tidegate, "create", &arguments);
+        let make = || token(dir, "create", &arguments);
         let both: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
         for one in both {
             let made = one.join().unwrap();
             assert_eq!(made.code, Some(0), "{}", made.stderr);
         }
     });
-    let listed = token(&tidegate, "list", &["--json"]);
+    let listed = token(&tidegate.dir, "list", &["--json"]);
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 4);
 }
@@ -359,7 +362,7 @@ async fn a_robot_gets_tokens_for_what_it_may_do() {
     let other = bearer.post("/v2/other/blobs/uploads/").await;
     assert_eq!(other.status, StatusCode::FORBIDDEN);
 
-    assert_eq!(token(&tidegate, "revoke", &[&id]).code, Some(0));
+    assert_eq!(token(&tidegate.dir, "revoke", &[&id]).code, Some(0));
     tidegate.logged("file of robots");
     // Neither the password nor what was given for it counts any more.
     assert_eq!(robot.get(ask).await.status, StatusCode::UNAUTHORIZED);

@@ -119,6 +119,7 @@ async fn another_registry_can_be_put_behind() {
         .to_owned();
     let forward = format!("[forward]\nto = \"http://127.0.0.1:{port}\"");
     let front = up()
+        .config("robots = ", "# robots = ")
         .config(
             "[registry]\nroot = \"registry\"           # the layout of docker-registry, both ways",
             &forward,

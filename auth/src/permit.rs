@@ -162,7 +162,7 @@ impl Permit {
     /// # Errors
     /// Why it is not.
     pub fn judge(&self, action: Action, repository: Option<&str>) -> Result<(), Refused> {
-        self.judge_standing()?;
+        self.judge_shown()?;
         if !self.allows_by_rules(action, repository) {
             return Err(match self.user() {
                 Some(_) => Refused::Denied,
@@ -187,7 +187,7 @@ impl Permit {
     /// # Errors
     /// Why not.
     pub fn judge_ping(&self) -> Result<(), Refused> {
-        self.judge_standing()?;
+        self.judge_shown()?;
         match &self.standing {
             Standing::Stranger => Err(Refused::LogIn(None)),
             _ => Ok(()),
@@ -198,7 +198,7 @@ impl Permit {
     /// nothing of each: then the rules alone count.
     #[must_use]
     pub fn sees(&self, repository: &str) -> bool {
-        self.judge_standing().is_ok() && self.allows_by_rules(Action::Pull, Some(repository))
+        self.judge_shown().is_ok() && self.allows_by_rules(Action::Pull, Some(repository))
     }
 
     /// Whether all repositories are there for the caller, so that there is no
@@ -210,7 +210,7 @@ impl Permit {
         }
         let mut policy = self.policy.iter();
         policy.all(|policy| policy.is_same_everywhere())
-            && self.judge_standing().is_ok()
+            && self.judge_shown().is_ok()
             && self.allows_by_rules(Action::Pull, None)
     }
 
@@ -228,8 +228,11 @@ impl Permit {
         !has_token && self.sees_everything()
     }
 
-    /// Whether anything was shown that does not count.
-    fn judge_standing(&self) -> Result<(), Refused> {
+    /// Whether what was shown, if anything was, counts.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn judge_shown(&self) -> Result<(), Refused> {
         match &self.standing {
             Standing::Wrong(fault) => Err(Refused::LogIn(*fault)),
             Standing::Throttled(wait) => Err(Refused::Throttled { retry_after: *wait }),

@@ -150,7 +150,7 @@ impl Verifier {
 
     /// A user who can log in.
     #[must_use]
-    pub(crate) fn identity(&self, user: &str) -> Option<Identity> {
+    pub fn identity(&self, user: &str) -> Option<Identity> {
         let users = self.users.load();
         let (user, is_known) = users.find_or_decoy(user);
         is_known.then(|| user.identity().clone())

@@ -37,9 +37,9 @@ pub use load::{LoadError, load, load_config_yml, load_nginx, load_registry, pars
 pub use nginx_conf::{DiskFiles, NginxFiles, parse_nginx};
 pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
-    AccessLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward, Health,
-    ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1, Scrub,
-    Server, Settings,
+    AccessLog, AuditLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward,
+    Health, ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1,
+    Scrub, Server, Settings,
 };
 pub use stamp::FileStamp;
 pub use tidegate_toml::{parse, write};

@@ -100,6 +100,18 @@ pub struct Log {
     pub format: LogFormat,
     /// How requests are written to standard output.
     pub access: AccessLog,
+    /// Where it is written who did what in the registry. `None`: nowhere.
+    pub audit: Option<AuditLog>,
+}
+
+/// `log.audit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLog {
+    /// The file, which is appended to.
+    pub path: PathBuf,
+    /// Whether each blob that is pulled is written down as well: an image is one
+    /// manifest and many blobs.
+    pub blobs: bool,
 }
 
 /// How messages are written.

@@ -223,6 +223,24 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         }
     };
 
+    match (&file.log.audit, &file.log.audit_blobs) {
+        (Some(audit), _) if !matches!(backend, Backend::Registry(_)) => {
+            return Err(wrong(
+                audit.span(),
+                "`audit` without [registry]: only a registry in this process knows what is done",
+                "remove `audit`, or let the access log tell of it",
+            ));
+        }
+        (None, Some(blobs)) => {
+            return Err(wrong(
+                blobs.span(),
+                "`audit_blobs` without `audit`: nothing would be written",
+                "add `audit = \"audit.log\"`",
+            ));
+        }
+        _ => {}
+    }
+
     let robots = match robots {
         Some(robots) if auth.is_none() => {
             return Err(wrong(
@@ -321,7 +339,7 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
     }
 
     Ok(Settings {
-        log: file.log.into(),
+        log: file.log.into_settings(base),
         server: file.server.into(),
         listeners,
         certificates: file

@@ -50,6 +50,7 @@ fn docker_registry_can_stay_behind_the_front() {
     let root = tempfile::tempdir().unwrap();
     let theirs = DockerRegistry::start(root.path());
     let front = up()
+        .config("robots = ", "# robots = ")
         .config(
             "[registry]\nroot = \"registry\"",
             &format!("[forward]\nto = \"http://127.0.0.1:{}\"", theirs.port),

@@ -43,6 +43,29 @@ pub struct Event {
     pub request: Option<String>,
 }
 
+impl Event {
+    /// Somebody who shows a password and is answered so.
+    #[must_use]
+    pub fn login(status: u16) -> Self {
+        Self {
+            deed: Deed::Login,
+            object: None,
+            repository: None,
+            reference: None,
+            digest: None,
+            from: None,
+            user: None,
+            shown: Some(Shown::Password),
+            client: None,
+            user_agent: None,
+            outcome: Outcome::of_status(status),
+            status: Some(status),
+            bytes: None,
+            request: None,
+        }
+    }
+}
+
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

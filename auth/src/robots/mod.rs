@@ -173,6 +173,15 @@ impl Robots {
     }
 }
 
+/// What a password shows its sender to be.
+pub(crate) fn kind_of(password: &str) -> crate::audit::Shown {
+    match password::shown(password) {
+        Shown::Other => crate::audit::Shown::Password,
+        Shown::Damaged => crate::audit::Shown::Robot(None),
+        Shown::Whole(id) => crate::audit::Shown::Robot(Some(id)),
+    }
+}
+
 fn by_id(robots: Vec<Robot>) -> HashMap<RobotId, Arc<Robot>> {
     let pairs = robots.into_iter().map(|robot| (robot.id, Arc::new(robot)));
     pairs.collect()

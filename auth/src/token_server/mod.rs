@@ -27,7 +27,8 @@ use self::refresh::Refresher;
 use self::request::{Credentials, TokenRequest};
 pub use self::signer::{KeyName, Signer, SignerError};
 use crate::attempt::Identity;
-use crate::robots::Robot;
+use crate::audit::{Audit, Deed, Event, Outcome, Shown};
+use crate::robots::{self, Robot};
 use crate::token::Scope;
 
 /// How long before now a token begins to count: clocks differ.
@@ -46,6 +47,8 @@ pub struct Ask<'a> {
     pub body: &'a [u8],
     /// The address of the client itself.
     pub client: IpAddr,
+    /// What the client says it is.
+    pub user_agent: Option<&'a str>,
 }
 
 /// Somebody whom a token can be given to.
@@ -98,6 +101,7 @@ pub struct TokenServer {
     issuer: Arc<str>,
     service: Arc<str>,
     expiry: Duration,
+    audit: Audit,
 }
 
 impl TokenServer {
@@ -118,7 +122,14 @@ impl TokenServer {
             issuer: issuer.into(),
             service: service.into(),
             expiry,
+            audit: Audit::default(),
         }
+    }
+
+    /// Writes down who gets which token, and who gets none.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// The public half of the key, as a JSON Web Key Set (RFC 7517).
@@ -136,8 +147,16 @@ impl TokenServer {
         let service = request.service.as_deref().unwrap_or(&self.service);
         let account = match self.log_in(&request, service, ask.client).await {
             Login::Accepted(account) => account,
-            Login::Refused => return Answer::unauthorized(&self.issuer),
-            Login::Throttled { retry_after } => return Answer::throttled(retry_after),
+            Login::Refused => {
+                let answer = Answer::unauthorized(&self.issuer);
+                self.tell_refusal(&ask, &request, &answer);
+                return answer;
+            }
+            Login::Throttled { retry_after } => {
+                let answer = Answer::throttled(retry_after);
+                self.tell_refusal(&ask, &request, &answer);
+                return answer;
+            }
         };
         if !request.is_for(account.name()) {
             return Answer::bad_request(&request::BadRequest::Account);
@@ -166,13 +185,70 @@ impl TokenServer {
             let stored = self.authority.stored(user.name())?;
             Some(self.refresher.make(user.name(), service, &stored))
         });
-        Answer::token(&answer::Given {
+        let answer = Answer::token(&answer::Given {
             token: &token,
             scopes: request.says_scope.then_some(&granted),
             expires_in: self.expiry,
             issued_at: now,
             refresh_token: refresh.flatten().as_deref(),
-        })
+        });
+        if self.audit.is_on() {
+            let shown = match (&account.robot, &request.credentials) {
+                (Some(robot), _) => Shown::Robot(Some(robot.id())),
+                (None, Credentials::None) => Shown::Nothing,
+                (None, Credentials::Password { .. }) => Shown::Password,
+                (None, Credentials::Refresh(_)) => Shown::Token,
+            };
+            self.tell(&ask, &granted, shown, account.user, &answer);
+        }
+        answer
+    }
+
+    /// Strangers who get nothing have done nothing: they are asked to log in.
+    fn tell_refusal(&self, ask: &Ask<'_>, request: &TokenRequest, answer: &Answer) {
+        if !self.audit.is_on() {
+            return;
+        }
+        let (shown, user) = match &request.credentials {
+            Credentials::None => return,
+            Credentials::Refresh(_) => (Shown::Token, None),
+            Credentials::Password { user, password } => match robots::kind_of(password) {
+                Shown::Password => (
+                    Shown::Password,
+                    self.house.account(user).and_then(|account| account.user),
+                ),
+                robot => (robot, None),
+            },
+        };
+        self.tell(ask, &request.scopes, shown, user, answer);
+    }
+
+    fn tell(
+        &self,
+        ask: &Ask<'_>,
+        scopes: &[Scope],
+        shown: Shown,
+        user: Option<Identity>,
+        answer: &Answer,
+    ) {
+        let scopes: Vec<_> = scopes.iter().map(ToString::to_string).collect();
+        let status = answer.status.as_u16();
+        self.audit.record(Event {
+            deed: Deed::Token,
+            object: None,
+            repository: None,
+            reference: Some(scopes.join(" ")).filter(|scopes| !scopes.is_empty()),
+            digest: None,
+            from: None,
+            user,
+            shown: Some(shown),
+            client: Some(ask.client),
+            user_agent: ask.user_agent.map(str::to_owned),
+            outcome: Outcome::of_status(status),
+            status: Some(status),
+            bytes: None,
+            request: None,
+        });
     }
 
     async fn log_in(&self, request: &TokenRequest, service: &str, client: IpAddr) -> Login {

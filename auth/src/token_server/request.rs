@@ -173,6 +173,7 @@ mod tests {
             authorization,
             body: b"",
             client: [127, 0, 0, 1].into(),
+            user_agent: None,
         })
     }
 
@@ -183,6 +184,7 @@ mod tests {
             authorization: None,
             body: form.as_bytes(),
             client: [127, 0, 0, 1].into(),
+            user_agent: None,
         })
     }
 

@@ -62,6 +62,7 @@ pub(super) fn log(root: &Section<'_>) -> Result<Log, Problem> {
             } else {
                 AccessLog::Combined
             },
+            audit: None,
         })
     })
 }

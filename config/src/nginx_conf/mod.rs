@@ -126,6 +126,7 @@ pub fn parse_nginx(
             } else {
                 AccessLog::Combined
             },
+            audit: None,
         },
         server: Process { drain_timeout },
         listeners: attached.listeners,

@@ -18,7 +18,7 @@ use super::value;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::settings::{
-    AccessLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
+    AccessLog, AuditLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
 };
 use crate::token_server::TokenServer;
 use crate::upstream::Upstream;
@@ -57,6 +57,8 @@ pub(super) struct LogSection {
     format: LogFormat,
     #[serde(deserialize_with = "value::access_log")]
     access: AccessLog,
+    pub(super) audit: Option<Spanned<PathBuf>>,
+    pub(super) audit_blobs: Option<Spanned<bool>>,
 }
 
 impl Default for LogSection {
@@ -65,16 +67,23 @@ impl Default for LogSection {
             level: "info".to_owned(),
             format: LogFormat::Text,
             access: AccessLog::Combined,
+            audit: None,
+            audit_blobs: None,
         }
     }
 }
 
-impl From<LogSection> for Log {
-    fn from(section: LogSection) -> Self {
-        Self {
-            level: section.level,
-            format: section.format,
-            access: section.access,
+impl LogSection {
+    pub(super) fn into_settings(self, base: &Path) -> Log {
+        let blobs = self.audit_blobs.is_some_and(Spanned::into_inner);
+        Log {
+            level: self.level,
+            format: self.format,
+            access: self.access,
+            audit: self.audit.map(|path| AuditLog {
+                path: base.join(path.into_inner()),
+                blobs,
+            }),
         }
     }
 }

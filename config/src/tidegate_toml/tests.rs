@@ -51,6 +51,7 @@ fn what_is_not_said_has_its_default() {
                 level: "info".to_owned(),
                 format: LogFormat::Text,
                 access: AccessLog::Combined,
+                audit: None,
             },
             server: Server {
                 drain_timeout: Duration::from_secs(30),
@@ -211,6 +212,47 @@ fn robots_come_in_beside_passwords_to_a_registry_of_this_process() {
     );
     let error = parse(Path::new("t.toml"), &forward).unwrap_err();
     assert!(error.to_string().contains("without [registry]"), "{error}");
+}
+
+#[test]
+fn the_audit_log_is_of_a_registry_of_this_process() {
+    let with = |keys: &str| SMALL.replace("[auth]", &format!("[log]\n{keys}\n[auth]"));
+    let audit = |keys: &str| {
+        let settings = parse(Path::new("/srv/t.toml"), &with(keys)).unwrap();
+        settings.log.audit
+    };
+    let path = || "/srv/log/audit.log".into();
+    let blobs = false;
+    assert_eq!(audit(""), None);
+    assert_eq!(
+        audit("audit = \"log/audit.log\""),
+        Some(AuditLog {
+            path: path(),
+            blobs
+        })
+    );
+    let blobs = true;
+    assert_eq!(
+        audit("audit = \"/srv/log/audit.log\"\naudit_blobs = true"),
+        Some(AuditLog {
+            path: path(),
+            blobs
+        })
+    );
+    let (message, _) = refused("[auth]", "[log]\naudit_blobs = true\n[auth]");
+    assert!(
+        message.starts_with("t.toml:10:15: `audit_blobs` without `audit`"),
+        "{message}"
+    );
+    let forward = with("audit = \"audit.log\"").replace(
+        "[registry]\nroot = \"registry\"",
+        "[forward]\nto = \"http://127.0.0.1:5000\"",
+    );
+    let error = parse(Path::new("t.toml"), &forward).unwrap_err();
+    assert!(
+        error.to_string().contains("`audit` without [registry]"),
+        "{error}"
+    );
 }
 
 #[test]

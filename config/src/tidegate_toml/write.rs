@@ -154,6 +154,10 @@ impl Text {
             AccessLog::Json => log.text("access", "json"),
             AccessLog::Off => log.text("access", "off"),
         }
+        if let Some(audit) = &settings.log.audit {
+            log.path("audit", &audit.path);
+            log.unless("audit_blobs", audit.blobs, false);
+        }
         self.part("[log]", &log);
         let drain = settings.server.drain_timeout;
         if drain != Duration::from_secs(30) {

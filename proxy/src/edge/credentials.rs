@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
+use tidegate_auth::audit::{Audit, Event};
 use tidegate_auth::{Attempt, Identity, Outcome, Verifier, basic};
 
 use crate::answer::Answer;
@@ -15,6 +16,7 @@ pub(crate) struct Gate(Option<Lock>);
 struct Lock {
     verifier: Arc<Verifier>,
     challenge: HeaderValue,
+    audit: Audit,
 }
 
 /// Who may come in.
@@ -25,14 +27,17 @@ impl Gate {
         Self(verifier.map(|verifier| Lock {
             challenge: challenge(verifier.realm()),
             verifier,
+            audit: Audit::default(),
         }))
     }
 
-    /// A gate that names another realm than the verifier does.
-    pub(crate) fn with_realm(verifier: Arc<Verifier>, realm: &str) -> Self {
+    /// A gate that names another realm than the verifier does, and writes down
+    /// whom it does not let in.
+    pub(crate) fn with_realm(verifier: Arc<Verifier>, realm: &str, audit: Audit) -> Self {
         Self(Some(Lock {
             challenge: challenge(realm),
             verifier,
+            audit,
         }))
     }
 
@@ -58,12 +63,27 @@ impl Gate {
                 client,
             })
             .await;
-        match outcome {
-            Outcome::Accepted(identity) => Ok(Some(identity)),
-            Outcome::Refused => refused(),
-            Outcome::Throttled { retry_after } => Err(Answer::throttled(retry_after)),
+        let (answer, status) = match outcome {
+            Outcome::Accepted(identity) => return Ok(Some(identity)),
+            Outcome::Refused => (refused(), 401),
+            Outcome::Throttled { retry_after } => (Err(Answer::throttled(retry_after)), 429),
+        };
+        if lock.audit.is_on() {
+            let user = lock.verifier.identity(credentials.user());
+            lock.audit.record(Event {
+                user,
+                client: Some(client),
+                user_agent: user_agent(headers),
+                ..Event::login(status)
+            });
         }
+        answer
     }
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(USER_AGENT)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// The value of `Authorization`, if there is exactly one: with two, what is

@@ -21,6 +21,7 @@ mod upstream;
 use std::fmt;
 use std::sync::Arc;
 
+use tidegate_auth::audit::Audit;
 use tidegate_auth::{HtpasswdError, Verifier};
 use tidegate_config::site::{self, Rewrite};
 use tidegate_config::{Listener, Protocol};
@@ -61,6 +62,13 @@ impl VirtualServers {
             sites,
             registry,
         })
+    }
+
+    /// Has it written down who is not let in.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        self.passwords.audit = audit;
+        self
     }
 
     /// What checks their passwords, one for each file, to be reloaded while the

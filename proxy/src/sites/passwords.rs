@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidegate_auth::audit::Audit;
 use tidegate_auth::{HtpasswdError, Verifier};
 use tidegate_config::Auth;
 use tidegate_config::site::{Access, Site};
@@ -11,7 +12,11 @@ use crate::edge::Gate;
 /// A verifier for each password file that sites use. Places that differ in the
 /// realm alone share one, so that who guesses is counted once.
 #[derive(Debug, Default)]
-pub(crate) struct Passwords(Vec<(Auth, Arc<Verifier>)>);
+pub(crate) struct Passwords {
+    files: Vec<(Auth, Arc<Verifier>)>,
+    /// Where it is written down who was not let in.
+    pub(crate) audit: Audit,
+}
 
 impl Passwords {
     /// Reads the files of all places.
@@ -31,7 +36,7 @@ impl Passwords {
 
     /// Each of them, for whoever reloads them.
     pub(crate) fn verifiers(&self) -> impl Iterator<Item = &Arc<Verifier>> {
-        self.0.iter().map(|(_, verifier)| verifier)
+        self.files.iter().map(|(_, verifier)| verifier)
     }
 
     /// The door of a place of the sites that this was opened for.
@@ -42,7 +47,7 @@ impl Passwords {
         let verifier = self
             .of(auth)
             .expect("the files of all sites were read before their rules");
-        Gate::with_realm(Arc::clone(verifier), &auth.realm)
+        Gate::with_realm(Arc::clone(verifier), &auth.realm, self.audit.clone())
     }
 
     fn of(&self, auth: &Auth) -> Option<&Arc<Verifier>> {
@@ -54,7 +59,7 @@ impl Passwords {
                     ..auth.clone()
                 }
         };
-        let mut known = self.0.iter();
+        let mut known = self.files.iter();
         known.find(|(known, _)| alike(known)).map(|(_, v)| v)
     }
 
@@ -62,7 +67,8 @@ impl Passwords {
         if let Some(auth) = &access.auth
             && self.of(auth).is_none()
         {
-            self.0.push((auth.clone(), Arc::new(Verifier::open(auth)?)));
+            self.files
+                .push((auth.clone(), Arc::new(Verifier::open(auth)?)));
         }
         match &access.methods {
             Some(rule) => self.open_of(&rule.access),

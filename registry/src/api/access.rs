@@ -104,11 +104,26 @@ pub(super) fn check_permit(
         }
         (None, _) => (permit.judge_ping(), None),
     };
-    match judged {
-        Ok(()) => Ok(()),
-        Err(NotPermitted::LogIn(fault)) => Err(unauthorized(permit, origin, asked, fault)),
-        Err(NotPermitted::Denied) => Err(denied(permit, asked)),
-        Err(NotPermitted::Throttled { retry_after }) => Err(throttled(retry_after)),
+    judged.map_err(|why| not_permitted(permit, origin, asked, why))
+}
+
+/// Refuses a request that is for nothing that there is, if its sender has shown
+/// something wrong: they learn that first.
+pub(super) fn check_shown(permit: &Permit, origin: &Origin) -> Result<(), ApiError> {
+    let judged = permit.judge_shown();
+    judged.map_err(|why| not_permitted(permit, origin, None, why))
+}
+
+fn not_permitted(
+    permit: &Permit,
+    origin: &Origin,
+    asked: Asked<'_>,
+    why: NotPermitted,
+) -> ApiError {
+    match why {
+        NotPermitted::LogIn(fault) => unauthorized(permit, origin, asked, fault),
+        NotPermitted::Denied => denied(permit, asked),
+        NotPermitted::Throttled { retry_after } => throttled(retry_after),
     }
 }
 

@@ -234,7 +234,13 @@ impl Api {
         }
         let response = match routed {
             Ok(route) => self.dispatch(&call, route, body).await,
-            Err(refusal) => Err(ApiError::refused(refusal, &call.method, parts.uri.query())),
+            Err(refusal) => {
+                let shown = call.permit.as_ref();
+                let shown =
+                    shown.map_or(Ok(()), |permit| access::check_shown(permit, &call.origin));
+                shown
+                    .and_then(|()| Err(ApiError::refused(refusal, &call.method, parts.uri.query())))
+            }
         };
         let response = response.unwrap_or_else(|error| error.into_response(&call.method, &path));
         let mut response = finish(response, &call.method, &path);
