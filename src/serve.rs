@@ -260,7 +260,10 @@ fn door(
             other_tokens: Some((own.verifier, own.challenge)),
             ..Keepers::default()
         };
-        return Ok((Some(Door::new(keepers, "Registry")), Some(own.server.with_audit(auditing.audit.clone()))));
+        return Ok((
+            Some(Door::new(keepers, "Registry")),
+            Some(own.server.with_audit(auditing.audit.clone())),
+        ));
     }
     let by_certificate = passwords.is_some() && takes_certificates_for_users(settings);
     // Whoever writes down what was refused has to hear of it where that is known.

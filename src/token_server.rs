@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use clap::Args;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, StatusCode};
+use tidegate_auth::audit::Audit;
 use tidegate_auth::docker_auth::{DockerAuth, Refusals};
 use tidegate_auth::token_server::{Answer, Authority, TokenServer};
 use tidegate_config::auth_config::{self, Bind, RealIp};
@@ -71,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         level: "info".to_owned(),
         format: LogFormat::Text,
         access: AccessLog::Combined,
+        audit: None,
     })?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -116,6 +118,8 @@ async fn serve_until_signal(settings: FrontSettings, served: Served) -> Result<(
     let reloading = tokio::spawn(reload::watch(Watched {
         configuration: None,
         policy: None,
+        robots: None,
+        audit: Audit::default(),
         verifiers: Vec::new(),
         tokens: Vec::new(),
         docker_auth: Some(users),

@@ -38,6 +38,11 @@ async fn without_the_right_password_nothing_is_served() {
             assert_eq!(answer.error_code(), "UNAUTHORIZED");
         }
     }
+    // Nor what is not there.
+    for path in ["/v2/UPPER/manifests/latest", "/v2/nothing/there"] {
+        let answer = stranger.get(path).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
     let right = stranger.basic(USER, PASSWORD);
     assert_eq!(right.get("/v2/").await.status, StatusCode::OK);
 }

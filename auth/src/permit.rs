@@ -228,11 +228,23 @@ impl Permit {
         !has_token && self.sees_everything()
     }
 
-    /// Whether what was shown, if anything was, counts.
+    /// Whether the caller may hear that there is nothing at a path: who has come in,
+    /// and strangers where anything is there for them.
     ///
     /// # Errors
-    /// Why it does not.
-    pub fn judge_shown(&self) -> Result<(), Refused> {
+    /// Why not.
+    pub fn judge_nowhere(&self) -> Result<(), Refused> {
+        self.judge_shown()?;
+        let policy = self.policy.as_ref();
+        let is_open = policy.is_some_and(|policy| policy.lets_strangers_in());
+        match &self.standing {
+            Standing::Stranger if !is_open => Err(Refused::LogIn(None)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what was shown, if anything was, counts.
+    fn judge_shown(&self) -> Result<(), Refused> {
         match &self.standing {
             Standing::Wrong(fault) => Err(Refused::LogIn(*fault)),
             Standing::Throttled(wait) => Err(Refused::Throttled { retry_after: *wait }),

@@ -45,6 +45,7 @@ impl Authority {
             Self::DockerAuth(users) => Some(Account {
                 user: Some(Identity::new(user)),
                 labels: users.labels(user)?,
+                ..Account::default()
             }),
         }
     }
@@ -96,6 +97,7 @@ async fn authenticate(users: &DockerAuth, user: &str, password: &str, client: Ip
         Authenticated::Granted { labels } => Login::Accepted(Account {
             user: (!user.is_empty()).then(|| Identity::new(user)),
             labels,
+            ..Account::default()
         }),
         Authenticated::Refused | Authenticated::NoMatch => Login::Refused,
         Authenticated::Throttled { retry_after } => Login::Throttled { retry_after },

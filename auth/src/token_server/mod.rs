@@ -215,7 +215,9 @@ impl TokenServer {
             Credentials::Password { user, password } => match robots::kind_of(password) {
                 Shown::Password => (
                     Shown::Password,
-                    self.house.account(user).and_then(|account| account.user),
+                    self.authority
+                        .account(user)
+                        .and_then(|account| account.user),
                 ),
                 robot => (robot, None),
             },

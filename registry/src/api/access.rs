@@ -107,10 +107,10 @@ pub(super) fn check_permit(
     judged.map_err(|why| not_permitted(permit, origin, asked, why))
 }
 
-/// Refuses a request that is for nothing that there is, if its sender has shown
-/// something wrong: they learn that first.
-pub(super) fn check_shown(permit: &Permit, origin: &Origin) -> Result<(), ApiError> {
-    let judged = permit.judge_shown();
+/// Refuses a request that is for nothing that there is, if its sender may not even
+/// hear that.
+pub(super) fn check_nowhere(permit: &Permit, origin: &Origin) -> Result<(), ApiError> {
+    let judged = permit.judge_nowhere();
     judged.map_err(|why| not_permitted(permit, origin, None, why))
 }
 

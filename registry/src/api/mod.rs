@@ -235,10 +235,10 @@ impl Api {
         let response = match routed {
             Ok(route) => self.dispatch(&call, route, body).await,
             Err(refusal) => {
-                let shown = call.permit.as_ref();
-                let shown =
-                    shown.map_or(Ok(()), |permit| access::check_shown(permit, &call.origin));
-                shown
+                let permit = call.permit.as_ref();
+                let heard =
+                    permit.map_or(Ok(()), |permit| access::check_nowhere(permit, &call.origin));
+                heard
                     .and_then(|()| Err(ApiError::refused(refusal, &call.method, parts.uri.query())))
             }
         };
