@@ -210,7 +210,11 @@ mod tests {
                 "robot 1: abcdefgh: the user name contains `:`",
             ),
             ("team/**", "team/", "robot 1: abcdefgh: "),
-            ("~v[0-9]", "~(", "robot 1: abcdefgh: no regular expression"),
+            (
+                "~v[0-9]",
+                "~(",
+                "robot 1: abcdefgh: `~(` is no regular expression",
+            ),
             ("pull,push", "read", "robot 1: abcdefgh: `actions`"),
             (
                 "\"team/**\", \"~v[0-9]\"",
