@@ -190,7 +190,13 @@ struct Gap {
     events: u64,
 }
 
-/// As much as is kept of what a client says it is.
+/// The first characters of what a client says it is.
+fn beginning(text: &str) -> &str {
+    let end = text.char_indices().nth(LONGEST_USER_AGENT);
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+/// As many characters are kept of what a client says it is.
 const LONGEST_USER_AGENT: usize = 256;
 
 /// Adds the line of an event.
@@ -217,8 +223,7 @@ pub(super) fn write(lines: &mut Vec<u8>, at: OffsetDateTime, event: &Event) {
             status: event.status,
             outcome: event.outcome,
             bytes: event.bytes,
-            user_agent: user_agent
-                .map(|text| &text[..text.floor_char_boundary(LONGEST_USER_AGENT)]),
+            user_agent: user_agent.map(beginning),
             request: event.request.as_deref(),
         },
     );
