@@ -144,10 +144,10 @@ async fn what_cannot_be_honoured_stops_it_with_key_and_line() {
     assert!(server.stop().success());
 
     // What would let everybody in is not served in any case.
-    let token = |root: &Path| debian(root) + "auth:\n  token:\n    realm: r\n";
-    let stopped = finish(Configured::new(token).command(&["--lenient"]), "");
+    let silly = |root: &Path| debian(root) + "auth:\n  silly:\n    realm: r\n";
+    let stopped = finish(Configured::new(silly).command(&["--lenient"]), "");
     assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
-    let line = "config.yml:22:3: `auth.token`: token authentication is not there yet";
+    let line = "config.yml:22:3: `auth.silly`: it lets everybody in";
     assert!(stopped.stderr.contains(line), "{}", stopped.stderr);
 }
 
