@@ -14,7 +14,8 @@ use crate::workspace::Workspace;
 use crate::{install, native, process, say};
 
 /// Every target, by the name of what it parses.
-const TARGETS: [&str; 23] = [
+const TARGETS: [&str; 24] = [
+    "auth_config",
     "basic_auth",
     "certificate",
     "certificate_request",
