@@ -16,7 +16,7 @@ use tidegate_proxy::{BoundListener, PreparedFront};
 
 use self::explain::Question;
 use crate::inputs::{self, Inputs};
-use crate::{logging, renewal, serve, users};
+use crate::{auth_config, logging, renewal, serve, users};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -33,8 +33,12 @@ pub(crate) struct Arguments {
 
 /// Reads all that `serve` would read, and binds and makes nothing.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let asked = arguments.question.asked()?;
+    if let (None, Some(path)) = (&asked, arguments.inputs.lone_auth_config()) {
+        return auth_config::check(path, arguments.lenient);
+    }
     let Adopted { settings, findings } = arguments.inputs.read()?;
-    if let Some(asked) = arguments.question.asked()? {
+    if let Some(asked) = asked {
         return explain::run(&asked, &settings, arguments.inputs.file());
     }
     if !findings.is_empty() {

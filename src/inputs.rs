@@ -114,6 +114,14 @@ impl Inputs {
         self.registry_config.is_some() && self.nginx_conf.is_none()
     }
 
+    /// The auth_config.yml, if no registry is meant with it: none is named, and
+    /// there is none in this directory.
+    pub(crate) fn lone_auth_config(&self) -> Option<&Path> {
+        let others = [&self.nginx_conf, &self.registry_config, &self.config];
+        let is_lone = others.into_iter().all(Option::is_none) && !Path::new(OURS).exists();
+        self.auth_config.as_deref().filter(|_| is_lone)
+    }
+
     /// The file that is read first.
     pub(crate) fn file(&self) -> &Path {
         let named = [&self.nginx_conf, &self.registry_config, &self.config];

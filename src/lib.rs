@@ -5,6 +5,7 @@
 //! those who have known it by that name.
 
 mod audit;
+mod auth_config;
 mod backend;
 mod check;
 mod collect;
