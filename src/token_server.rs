@@ -61,7 +61,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         access_log: AccessLog::Combined,
         drain_timeout: DRAIN_TIMEOUT,
     };
-    let users = DockerAuth::open(&arguments.auth_config, Refusals::Pass)?;
+    let refusals = if arguments.lenient {
+        Refusals::Pass
+    } else {
+        Refusals::Stop
+    };
+    let users = DockerAuth::open(&arguments.auth_config, refusals)?;
     let served = Served {
         users: Arc::new(users),
         prefix: server.path_prefix,
