@@ -124,6 +124,36 @@ fn docker_lets_the_reader_pull_nginx_alone() {
 }
 
 #[test]
+fn docker_logs_in_with_a_password_for_programs() {
+    if missing(&["docker"]) || no_daemon() {
+        return;
+    }
+    let mut tidegate = up().start();
+    let (host, docker) = (tidegate.host(), Docker::new());
+    let config = tidegate.dir.join("tidegate.toml");
+    let config = config.to_str().unwrap();
+    let create = ["token", "create", "-c", config, "--user", "ci"];
+    let rights = ["--repo", "team/**", "--actions", "pull,push"];
+    let made = run([&create[..], &rights].concat(), "");
+    made.assert_ok();
+    tidegate.logged("file of robots");
+    docker
+        .run(
+            &["login", "-u", "ci", "--password-stdin", &host],
+            made.stdout.trim(),
+        )
+        .assert_ok();
+    let own = Loaded::new(&docker, &host, "team/robot:v1", 40);
+    own.push(&docker).assert_ok();
+    own.forget(&docker);
+    docker.run(&["pull", &own.name], "").assert_ok();
+    own.forget(&docker);
+    let other = Loaded::new(&docker, &host, "other/robot:v1", 41);
+    refused(&other.push(&docker));
+    other.forget(&docker);
+}
+
+#[test]
 fn skopeo_and_podman_pull_without_a_login_and_push_with_one() {
     if missing(&["skopeo", "podman"]) {
         return;
