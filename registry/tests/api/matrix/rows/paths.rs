@@ -81,9 +81,15 @@ pub(super) fn paths() -> Vec<Row> {
             row(
                 "nobody has logged in, and nothing lies there",
                 ask("GET /v2/app/nothing/here"),
-                not_found(),
+                unauthorized(),
             )
             .when(Stranger),
+            row(
+                "the user may do nothing, and nothing lies there",
+                ask("GET /v2/app/nothing/here"),
+                not_found(),
+            )
+            .when(Refused),
         ],
     )
 }
