@@ -139,6 +139,7 @@ async fn the_registry_beside_it_believes_its_tokens() {
             "htpasswd = \"auth/htpasswd\"",
             &format!("auth_config = {:?}", text(&path)),
         )
+        .config("robots = ", "# robots = ")
         .start();
     let stranger = Client::new(tidegate.address, &tidegate.ca());
     let asked = stranger.get("/v2/").await;
