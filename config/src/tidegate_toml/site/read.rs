@@ -1,0 +1,305 @@
+//! The sections as they are read.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::Wrong;
+use super::sections::{
+    AccessSection, HeaderSection, MapSection, PlaceSection, ProxySection, RedirectSection,
+    RewriteSection, RulesSection, SiteSection,
+};
+use crate::header::HeaderFieldName;
+use crate::settings::{Auth, Listener, Protocol};
+use crate::site::{
+    Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
+    PathMatch, PerlExpression, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template,
+    Translation, UpstreamServer, UpstreamTls,
+};
+use crate::upstream::UpstreamError;
+
+/// The translations of the maps. One may use those before it.
+pub(in super::super) fn translations(
+    sections: Vec<MapSection>,
+) -> Result<Vec<Arc<Translation>>, Wrong> {
+    let mut known: Vec<Arc<Translation>> = Vec::with_capacity(sections.len());
+    for section in sections {
+        if known.iter().any(|other| other.name == section.variable) {
+            return Err(format!("there are two maps of `{}`", section.variable));
+        }
+        let template = |text: &str| Template::parse(text, &known).map_err(|e| e.to_string());
+        let mut translation = Translation {
+            source: template(&section.of)?,
+            texts: Vec::new(),
+            expressions: Vec::new(),
+            default: template(&section.default)?,
+            name: section.variable,
+        };
+        for [from, to] in section.values {
+            let to = template(&to)?;
+            match from.strip_prefix('~') {
+                None => translation.texts.push((from, to)),
+                Some(expression) => {
+                    let (expression, any_case) = match expression.strip_prefix('*') {
+                        Some(expression) => (expression, true),
+                        None => (expression, false),
+                    };
+                    let expression =
+                        PerlExpression::new(expression, any_case).map_err(|e| e.to_string())?;
+                    translation.expressions.push((expression, to));
+                }
+            }
+        }
+        known.push(Arc::new(translation));
+    }
+    Ok(known)
+}
+
+/// What the sections are read against.
+pub(in super::super) struct Reader<'a> {
+    /// The directory of the file.
+    pub(in super::super) base: &'a Path,
+    pub(in super::super) listeners: &'a [Listener],
+    pub(in super::super) translations: &'a [Arc<Translation>],
+}
+
+impl Reader<'_> {
+    pub(in super::super) fn site(&self, section: SiteSection) -> Result<Site, Wrong> {
+        let listed = if section.listen.is_empty() {
+            (0..self.listeners.len()).collect()
+        } else {
+            let listed = section.listen.iter().map(|address| self.listener(*address));
+            listed.collect::<Result<Vec<_>, _>>()?
+        };
+        let defaults = section.default_at.iter().map(|at| self.listener(*at));
+        let defaults = defaults.collect::<Result<Vec<_>, _>>()?;
+        if let Some(elsewhere) = defaults.iter().position(|at| !listed.contains(at)) {
+            let address = section.default_at[elsewhere];
+            return Err(format!("`default_at`: the site is not served at {address}"));
+        }
+        let client_auth = section
+            .client_auth
+            .map(|auth| auth.into_settings(self.base));
+        let client_auth = client_auth.transpose().map_err(|(message, _)| message)?;
+        let speaks_tls = |at: &usize| self.listeners[*at].protocol == Protocol::Https;
+        if client_auth.is_some() && !listed.iter().any(speaks_tls) {
+            return Err("`client_auth` at a site that is not served over TLS".to_owned());
+        }
+        Ok(Site {
+            client_auth,
+            attachments: listed
+                .into_iter()
+                .map(|listener| Attachment {
+                    listener,
+                    is_default: defaults.contains(&listener),
+                })
+                .collect(),
+            names: section
+                .names
+                .iter()
+                .map(|name| ServerName::parse(name).map_err(|e| e.to_string()))
+                .collect::<Result<_, _>>()?,
+            rewrites: self.rewrites(section.rewrite)?,
+            places: section
+                .place
+                .into_iter()
+                .map(|place| self.place(place))
+                .collect::<Result<_, _>>()?,
+            elsewhere: self.rules(section.elsewhere)?,
+        })
+    }
+
+    fn listener(&self, address: SocketAddr) -> Result<usize, Wrong> {
+        let found = self.listeners.iter().position(|at| at.address == address);
+        found.ok_or_else(|| format!("there is no [[listener]] with the address {address}"))
+    }
+
+    fn place(&self, section: PlaceSection) -> Result<Place, Wrong> {
+        let path = PathMatch::parse(&section.path).map_err(|e| e.to_string())?;
+        let action = match (section.registry, section.proxy) {
+            (true, None) => Action::Registry,
+            (false, Some(proxy)) => Action::Proxy(Box::new(self.proxy(proxy)?)),
+            (false, None) => Action::NotFound,
+            (true, Some(_)) => {
+                return Err(format!("`{path}`: both `registry` and `proxy` answer"));
+            }
+        };
+        let rules = self.rules(section.rules)?;
+        Ok(Place {
+            path,
+            rules,
+            action,
+        })
+    }
+
+    fn rules(&self, section: RulesSection) -> Result<Rules, Wrong> {
+        let mut access = self.access(section.access)?;
+        access.methods = section
+            .methods
+            .map(|methods| {
+                Ok::<_, Wrong>(MethodRule {
+                    access: Box::new(self.access(methods.access)?),
+                    except: methods.except,
+                })
+            })
+            .transpose()?;
+        Ok(Rules {
+            rewrites: self.rewrites(section.rewrite)?,
+            max_body: section.max_body,
+            access,
+            headers: section
+                .header
+                .into_iter()
+                .map(|header| {
+                    let (name, value) = self.header(&header)?;
+                    Ok::<_, Wrong>(AddedHeader {
+                        name,
+                        value,
+                        always: header.always,
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn access(&self, section: AccessSection) -> Result<Access, Wrong> {
+        Ok(Access {
+            addresses: section
+                .addresses
+                .iter()
+                .map(|text| address_rule(text))
+                .collect::<Result<_, _>>()?,
+            auth: section.auth.map(|auth| Auth {
+                htpasswd: self.base.join(auth.htpasswd),
+                realm: auth.realm,
+                cache_ttl: auth.cache_ttl,
+                max_failures: auth.max_failures,
+                failure_window: auth.failure_window,
+                allow_weak_hashes: auth.allow_weak_hashes,
+            }),
+            either: section.either,
+            methods: None,
+        })
+    }
+
+    fn rewrites(&self, sections: Vec<RewriteSection>) -> Result<Vec<Rewrite>, Wrong> {
+        sections
+            .into_iter()
+            .map(|section| {
+                let conditions = section.when.iter();
+                let when = conditions
+                    .map(|text| Condition::parse(text, self.translations))
+                    .collect::<Result<_, _>>()
+                    .map_err(|e| e.to_string())?;
+                let status = section.status;
+                let answer = match (section.to, section.text) {
+                    (Some(to), None) if matches!(status, 301 | 302 | 303 | 307 | 308) => {
+                        Return::Redirect {
+                            status,
+                            to: self.template(&to)?,
+                        }
+                    }
+                    (None, text) if (100..=999).contains(&status) => Return::Status {
+                        status,
+                        text: text.map(|text| self.template(&text)).transpose()?,
+                    },
+                    (Some(_), _) => {
+                        return Err(format!("{status} does not lead anywhere: `to` is for 301, 302, 303, 307 and 308, without `text`"));
+                    }
+                    (None, _) => return Err(format!("{status} is no status")),
+                };
+                Ok(Rewrite { when, answer })
+            })
+            .collect()
+    }
+
+    fn proxy(&self, section: ProxySection) -> Result<Proxy, Wrong> {
+        if section.server.is_empty() {
+            return Err("a proxy without a server".to_owned());
+        }
+        Ok(Proxy {
+            servers: section
+                .server
+                .into_iter()
+                .map(|server| {
+                    Ok::<_, Wrong>(UpstreamServer {
+                        to: server
+                            .to
+                            .parse()
+                            .map_err(|e: UpstreamError| e.to_string())?,
+                        weight: server.weight,
+                        is_backup: server.backup,
+                        is_down: server.down,
+                        max_fails: server.max_fails,
+                        fail_timeout: server.fail_timeout,
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+            tls: section.tls.map(|tls| UpstreamTls {
+                name: tls.name,
+                verify: tls.verify,
+                trusted: tls.trusted.map(|trusted| self.base.join(trusted)),
+            }),
+            host: section.host,
+            path: section.path,
+            headers: section
+                .header
+                .iter()
+                .map(|header| self.header(header))
+                .collect::<Result<_, _>>()?,
+            redirects: match section.redirect {
+                None => vec![LocationRule::Place],
+                Some(rules) => rules
+                    .iter()
+                    .map(|rule| self.location_rule(rule))
+                    .collect::<Result<_, _>>()?,
+            },
+            connect_timeout: section.connect_timeout,
+            read_timeout: section.read_timeout,
+            send_timeout: section.send_timeout,
+        })
+    }
+
+    fn location_rule(&self, section: &RedirectSection) -> Result<LocationRule, Wrong> {
+        match section {
+            RedirectSection::Word(word) if word == "default" => Ok(LocationRule::Place),
+            RedirectSection::Word(word) => Err(format!(
+                "`redirect`: write \"default\" or [\"what it begins with\", \"what takes its place\"], not \"{word}\""
+            )),
+            RedirectSection::Prefix([from, to]) => Ok(LocationRule::Prefix {
+                from: self.template(from)?,
+                to: self.template(to)?,
+            }),
+        }
+    }
+
+    fn header(&self, section: &HeaderSection) -> Result<(HeaderFieldName, Template), Wrong> {
+        let name = HeaderFieldName::new(&section.name).map_err(|e| e.to_string())?;
+        Ok((name, self.template(&section.value)?))
+    }
+
+    fn template(&self, text: &str) -> Result<Template, Wrong> {
+        Template::parse(text, self.translations).map_err(|e| e.to_string())
+    }
+}
+
+fn address_rule(text: &str) -> Result<AddressRule, Wrong> {
+    let wrong = || format!("`{text}`: write it as \"allow 10.0.0.0/8\" or \"deny all\"");
+    let (verb, network) = text.split_once(' ').ok_or_else(wrong)?;
+    let allows = match verb {
+        "allow" => true,
+        "deny" => false,
+        _ => return Err(wrong()),
+    };
+    let network = match network.trim() {
+        "all" => None,
+        text => {
+            let network = text.parse::<IpNet>();
+            let address = || text.parse().map(|address: std::net::IpAddr| address.into());
+            Some(network.or_else(|_| address()).map_err(|_| wrong())?)
+        }
+    };
+    Ok(AddressRule { network, allows })
+}

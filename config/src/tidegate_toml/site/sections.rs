@@ -1,0 +1,254 @@
+//! The sections as they stand in the file, with their defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::client_auth::ClientAuthSection;
+use super::super::value;
+
+/// `[[map]]`: nginx's `map`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct MapSection {
+    pub(super) variable: String,
+    pub(super) of: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) default: String,
+    /// Texts and, behind `~` or `~*`, expressions, each with what stands for it.
+    pub(super) values: Vec<[String; 2]>,
+}
+
+/// `[[site]]`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct SiteSection {
+    /// The addresses of listeners; all of them if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) listen: Vec<SocketAddr>,
+    /// Those among them at which the site answers for other names as well. The
+    /// first site of a listener does, if none says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) default_at: Vec<SocketAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) names: Vec<String>,
+    /// As `[listener.client_auth]`, in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client_auth: Option<ClientAuthSection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rewrite: Vec<RewriteSection>,
+    #[serde(default, skip_serializing_if = "RulesSection::is_empty")]
+    pub(super) elsewhere: RulesSection,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) place: Vec<PlaceSection>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlaceSection {
+    pub(super) path: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) registry: bool,
+    #[serde(default, skip_serializing_if = "RulesSection::is_empty")]
+    pub(super) rules: RulesSection,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) proxy: Option<ProxySection>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RulesSection {
+    /// Bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max_body: Option<u64>,
+    #[serde(flatten)]
+    pub(super) access: AccessSection,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) methods: Option<MethodsSection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rewrite: Vec<RewriteSection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) header: Vec<HeaderSection>,
+}
+
+impl RulesSection {
+    fn is_empty(&self) -> bool {
+        self.max_body.is_none()
+            && self.access.is_empty()
+            && self.methods.is_none()
+            && self.rewrite.is_empty()
+            && self.header.is_empty()
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct AccessSection {
+    /// `allow 10.0.0.0/8`, `deny all`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) addresses: Vec<String>,
+    /// Whether either the address or the password suffices.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) either: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) auth: Option<SiteAuthSection>,
+}
+
+impl AccessSection {
+    fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && !self.either && self.auth.is_none()
+    }
+}
+
+/// As `[auth]`, of a place.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SiteAuthSection {
+    pub(super) htpasswd: PathBuf,
+    pub(super) realm: String,
+    #[serde(default = "cache_ttl", with = "humantime_text")]
+    pub(super) cache_ttl: Duration,
+    #[serde(default = "max_failures")]
+    pub(super) max_failures: u32,
+    #[serde(default = "failure_window", with = "humantime_text")]
+    pub(super) failure_window: Duration,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) allow_weak_hashes: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MethodsSection {
+    pub(super) except: Vec<String>,
+    #[serde(flatten)]
+    pub(super) access: AccessSection,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RewriteSection {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) when: Vec<String>,
+    pub(super) status: u16,
+    /// Where a redirect leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderSection {
+    pub(super) name: String,
+    pub(super) value: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) always: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProxySection {
+    pub(super) host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    #[serde(default = "minute", with = "humantime_text")]
+    pub(super) connect_timeout: Duration,
+    #[serde(default = "minute", with = "humantime_text")]
+    pub(super) read_timeout: Duration,
+    #[serde(default = "minute", with = "humantime_text")]
+    pub(super) send_timeout: Duration,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tls: Option<TlsSection>,
+    pub(super) server: Vec<ServerSection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) header: Vec<HeaderSection>,
+    /// What becomes of a `Location` that begins so; `"default"` if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) redirect: Option<Vec<RedirectSection>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RedirectSection {
+    /// `"default"`
+    Word(String),
+    /// `["http://registry:5000/", "/"]`
+    Prefix([String; 2]),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsSection {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) verify: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trusted: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerSection {
+    pub(super) to: String,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(super) weight: u32,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) backup: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) down: bool,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(super) max_fails: u32,
+    #[serde(default = "ten_seconds", with = "humantime_text")]
+    pub(super) fail_timeout: Duration,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn minute() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn cache_ttl() -> Duration {
+    Duration::from_secs(5 * 60)
+}
+
+fn max_failures() -> u32 {
+    10
+}
+
+fn failure_window() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// Times as `[server]` has them.
+mod humantime_text {
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&humantime::format_duration(*time))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        super::value::duration(d)
+    }
+}
