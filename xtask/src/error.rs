@@ -77,6 +77,9 @@ pub(crate) enum Error {
     /// The user named a benchmark that does not exist.
     #[error("no such case: `{name}`; the cases are {known}")]
     UnknownCase { name: String, known: String },
+    /// Some benchmarks could not be measured; why was said already.
+    #[error("not measured: {}", .failed.join(", "))]
+    Cases { failed: Vec<&'static str> },
     /// A step of `ci` failed.
     #[error("step `{step}` failed")]
     Step {

@@ -9,6 +9,43 @@ use crate::process;
 /// What curl is asked to write after the headers.
 const TRAILER: &str = "\n%{http_code} %{http_version} %{time_total} %{size_download}\n";
 
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, agreed on by ALPN.
+    Http2,
+}
+
+impl Protocol {
+    /// curl's option.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Http1 => "--http1.1",
+            Self::Http2 => "--http2",
+        }
+    }
+
+    /// The header that makes curl send a file as if it did not know its
+    /// length.
+    pub(crate) fn unknown_length(self) -> &'static str {
+        match self {
+            Self::Http1 => "Transfer-Encoding: chunked",
+            // HTTP/2 forbids that one (RFC 9113, section 8.2.2): leave out the
+            // length.
+            Self::Http2 => "Content-Length:",
+        }
+    }
+
+    fn version(self) -> &'static str {
+        match self {
+            Self::Http1 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
@@ -24,6 +61,21 @@ pub(crate) struct Answer {
     pub(crate) location: Option<String>,
 }
 
+impl Answer {
+    /// Checks that it came by `protocol`: servers and clients fall back
+    /// silently.
+    pub(crate) fn must_be(&self, protocol: Protocol, server: &Server) -> Result<(), Error> {
+        if self.http_version == protocol.version() {
+            return Ok(());
+        }
+        Err(Error::Answer {
+            command: format!("a request to {}", server.name),
+            got: format!("HTTP/{}", self.http_version),
+            expected: format!("HTTP/{}", protocol.version()),
+        })
+    }
+}
+
 /// Requests `path` of `server` with curl's further arguments `options`; the
 /// body is dropped unless those keep it.
 pub(crate) fn request(server: &Server, path: &str, options: &[&str]) -> Result<Answer, Error> {
@@ -32,6 +84,50 @@ pub(crate) fn request(server: &Server, path: &str, options: &[&str]) -> Result<A
 
 /// As [`request`], for a URL that the server gave.
 pub(crate) fn request_url(server: &Server, url: &str, options: &[&str]) -> Result<Answer, Error> {
+    let mut curl = one(server, url, options);
+    let text = process::output(&mut curl)?;
+    understood(&curl, text)
+}
+
+/// As [`request_url`], so many times at once, by a client each.
+pub(crate) fn together(
+    server: &Server,
+    url: &str,
+    options: &[&str],
+    clients: u32,
+) -> Result<Vec<Answer>, Error> {
+    let mut running = Vec::new();
+    for _ in 0..clients {
+        let mut curl = one(server, url, options);
+        let child = process::start_quiet(&mut curl)?;
+        running.push((curl, child));
+    }
+    running
+        .into_iter()
+        .map(|(curl, child)| {
+            let (text, _) = process::finish(&curl, child)?;
+            understood(&curl, text)
+        })
+        .collect()
+}
+
+/// Downloads `url` so many times at once over one HTTP/2 connection.
+pub(crate) fn streams(server: &Server, url: &str, streams: u32) -> Result<Vec<Answer>, Error> {
+    let mut curl = curl(server);
+    curl.args(["--http2", "--parallel", "--parallel-max"])
+        .arg(streams.to_string())
+        .args(["--write-out", TRAILER]);
+    for _ in 0..streams {
+        curl.args(["--output", "/dev/null", url]);
+    }
+    let text = process::output(&mut curl)?;
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines
+        .map(|line| understood(&curl, line.to_owned()))
+        .collect()
+}
+
+fn one(server: &Server, url: &str, options: &[&str]) -> Command {
     let mut curl = curl(server);
     if !options.contains(&"--output") {
         curl.args(["--output", "/dev/null"]);
@@ -39,9 +135,12 @@ pub(crate) fn request_url(server: &Server, url: &str, options: &[&str]) -> Resul
     curl.args(["--dump-header", "-", "--write-out", TRAILER])
         .args(options)
         .arg(url);
-    let text = process::output(&mut curl)?;
+    curl
+}
+
+fn understood(curl: &Command, text: String) -> Result<Answer, Error> {
     parse(&text).ok_or_else(|| Error::Answer {
-        command: process::shown(&curl),
+        command: process::shown(curl),
         got: text,
         expected: "headers and a line of figures".to_owned(),
     })

@@ -1,15 +1,15 @@
 //! What both servers are given: a user, and an image with one large layer.
 
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::bench::client;
+use crate::bench::blob::Blob;
+use crate::bench::client::{self, Protocol};
+use crate::bench::kind::Kind;
 use crate::bench::server::Server;
+use crate::bench::sizes::Sizes;
 use crate::error::Error;
 use crate::process;
 
-/// The size of the large layer.
-pub(crate) const LAYER_MIB: u64 = 512;
 /// The only user.
 pub(crate) const USER: &str = "bench";
 /// Guards nothing: the servers listen on loopback and live for one run.
@@ -32,6 +32,8 @@ const BCRYPT_COST: &str = "5";
 #[derive(Debug)]
 pub(crate) struct Fixture {
     directory: PathBuf,
+    /// How much work there is.
+    pub(crate) sizes: Sizes,
     /// One line: the user, with a bcrypt hash.
     pub(crate) htpasswd: PathBuf,
     /// The large layer.
@@ -41,19 +43,9 @@ pub(crate) struct Fixture {
     pub(crate) manifest: String,
 }
 
-/// A file and its digest.
-#[derive(Debug)]
-pub(crate) struct Blob {
-    /// Where its bytes are.
-    pub(crate) file: PathBuf,
-    /// `sha256:` and 64 hexadecimal digits.
-    pub(crate) digest: String,
-    size: u64,
-}
-
 impl Fixture {
     /// Makes everything below `directory`.
-    pub(crate) fn create(directory: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
         let htpasswd = directory.join("htpasswd");
         let line = process::output(process::command("htpasswd").args([
             "-nbB",
@@ -63,7 +55,7 @@ impl Fixture {
             PASSWORD,
         ]))?;
         fs_err::write(&htpasswd, format!("{}\n", line.trim()))?;
-        let layer = Blob::random(directory.join("layer"), LAYER_MIB << 20)?;
+        let layer = Blob::random(directory.join("layer"), sizes.layer)?;
         let mut small = vec![Blob::of(directory.join("config"), CONFIG.as_bytes())?];
         for number in 0..SMALL_LAYERS {
             let file = directory.join(format!("layer-{number}"));
@@ -72,6 +64,7 @@ impl Fixture {
         let manifest = manifest(&small[0], &small[1..], &layer);
         Ok(Self {
             directory: directory.to_owned(),
+            sizes,
             htpasswd,
             layer,
             small,
@@ -95,10 +88,18 @@ impl Fixture {
         Ok(file)
     }
 
-    /// Pushes the image.
+    /// The image's blobs.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.small.iter().chain([&self.layer])
+    }
+
+    /// Pushes the image, if `server` takes images.
     pub(crate) fn push_image(&self, server: &Server) -> Result<(), Error> {
-        for blob in self.small.iter().chain([&self.layer]) {
-            blob.push(server)?;
+        if !Kind::REGISTRIES.contains(&server.kind) {
+            return Ok(());
+        }
+        for blob in self.blobs() {
+            blob.push(server, Protocol::Http1)?;
         }
         let url = server.url(&manifest_path());
         let content_type = format!("Content-Type: {MANIFEST_TYPE}");
@@ -112,111 +113,6 @@ impl Fixture {
 /// The path of the image's manifest by its tag.
 pub(crate) fn manifest_path() -> String {
     format!("/v2/{REPOSITORY}/manifests/{TAG}")
-}
-
-impl Blob {
-    fn of(file: PathBuf, bytes: &[u8]) -> Result<Self, Error> {
-        fs_err::write(&file, bytes)?;
-        Ok(Self {
-            digest: digest(&file)?,
-            size: fs_err::metadata(&file)?.len(),
-            file,
-        })
-    }
-
-    /// `size` bytes that nothing can compress.
-    pub(crate) fn random(file: PathBuf, size: u64) -> Result<Self, Error> {
-        let mut source = fs_err::File::open("/dev/urandom")?.take(size);
-        std::io::copy(&mut source, &mut fs_err::File::create(&file)?)?;
-        Ok(Self {
-            digest: digest(&file)?,
-            file,
-            size,
-        })
-    }
-
-    /// Turns it into a blob that no server has seen: `number` goes over the
-    /// first bytes.
-    pub(crate) fn renew(&mut self, number: u64) -> Result<(), Error> {
-        let mut file = fs_err::OpenOptions::new().write(true).open(&self.file)?;
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(&number.to_be_bytes())?;
-        self.digest = digest(&self.file)?;
-        Ok(())
-    }
-
-    /// Its path in the API.
-    pub(crate) fn path(&self) -> String {
-        format!("/v2/{REPOSITORY}/blobs/{}", self.digest)
-    }
-
-    /// Where a server keeps it below its `rootdirectory`.
-    pub(crate) fn stored_in(&self, storage: &Path) -> PathBuf {
-        let hex = self.digest.trim_start_matches("sha256:");
-        storage
-            .join("docker/registry/v2/blobs/sha256")
-            .join(&hex[..2])
-            .join(hex)
-    }
-
-    /// Pushes it as Docker does: POST, one PATCH of unknown length, PUT.
-    /// Returns how long the three took, in seconds.
-    pub(crate) fn push(&self, server: &Server) -> Result<f64, Error> {
-        let begin = server.url(&format!("/v2/{REPOSITORY}/blobs/uploads/"));
-        let post = client::expect(server, &begin, &["--http1.1", "-X", "POST"], 202)?;
-        let file = self.file.to_string_lossy();
-        let streamed = [
-            "--http1.1",
-            "-X",
-            "PATCH",
-            "--upload-file",
-            &file,
-            "--header",
-            "Content-Type: application/octet-stream",
-            "--header",
-            "Transfer-Encoding: chunked",
-            // Docker does not ask before it sends.
-            "--header",
-            "Expect:",
-        ];
-        let patch = client::expect(server, &location(server, &post)?, &streamed, 202)?;
-        let mut end = location(server, &patch)?;
-        end.push(if end.contains('?') { '&' } else { '?' });
-        end.push_str(&format!("digest={}", self.digest));
-        let put = client::expect(server, &end, &["--http1.1", "-X", "PUT"], 201)?;
-        Ok(post.seconds + patch.seconds + put.seconds)
-    }
-}
-
-/// The place that an answer sends the client to, which may lack the host.
-fn location(server: &Server, answer: &client::Answer) -> Result<String, Error> {
-    match answer.location.as_deref() {
-        Some(path) if path.starts_with('/') => Ok(server.url(path)),
-        Some(url) => Ok(url.to_owned()),
-        None => Err(Error::Answer {
-            command: format!("an upload to {}", server.name),
-            got: format!("{} without Location", answer.status),
-            expected: "Location".to_owned(),
-        }),
-    }
-}
-
-/// The SHA-256 of a file, as openssl computes it.
-pub(crate) fn digest(file: &Path) -> Result<String, Error> {
-    let mut openssl = process::command("openssl");
-    openssl.args(["dgst", "-sha256", "-r"]).arg(file);
-    let answer = process::output(&mut openssl)?;
-    parse_digest(&answer).ok_or_else(|| Error::Answer {
-        command: process::shown(&openssl),
-        got: answer,
-        expected: "64 hexadecimal digits".to_owned(),
-    })
-}
-
-fn parse_digest(answer: &str) -> Option<String> {
-    let hex = answer.split_whitespace().next()?;
-    let good = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    good.then(|| format!("sha256:{hex}"))
 }
 
 const CONFIG: &str =
@@ -246,43 +142,8 @@ fn manifest(config: &Blob, small: &[Blob], large: &Blob) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{Blob, digest, manifest, parse_digest};
-
-    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    #[test]
-    fn a_digest_is_the_first_word() {
-        let hex = EMPTY.trim_start_matches("sha256:");
-        assert_eq!(parse_digest(&format!("{hex} *file")).unwrap(), EMPTY);
-        assert_eq!(parse_digest("e3b0 *file"), None);
-        assert_eq!(parse_digest(&format!("{}g *file", &hex[1..])), None);
-        assert_eq!(parse_digest(""), None);
-    }
-
-    #[test]
-    fn a_renewed_blob_has_another_digest_and_the_same_size() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut blob = Blob::of(dir.path().join("blob"), &[0; 100]).unwrap();
-        let before = blob.digest.clone();
-        blob.renew(7).unwrap();
-        assert_ne!(blob.digest, before);
-        assert_eq!(blob.digest, digest(&blob.file).unwrap());
-        assert_eq!(fs_err::metadata(&blob.file).unwrap().len(), 100);
-    }
-
-    #[test]
-    fn a_blob_is_stored_as_distribution_does() {
-        let dir = tempfile::tempdir().unwrap();
-        let blob = Blob::of(dir.path().join("blob"), b"").unwrap();
-        assert_eq!(blob.digest, EMPTY);
-        assert_eq!(
-            blob.stored_in(Path::new("/r")),
-            Path::new("/r/docker/registry/v2/blobs/sha256/e3")
-                .join(EMPTY.trim_start_matches("sha256:"))
-        );
-    }
+    use super::manifest;
+    use crate::bench::blob::Blob;
 
     #[test]
     fn the_manifest_names_every_blob() {

@@ -1,7 +1,9 @@
 //! What the figures were measured with.
 
+use std::path::Path;
 use std::process::Command;
 
+use crate::bench::args::Args;
 use crate::bench::proc::{self, Machine};
 use crate::error::Error;
 use crate::process;
@@ -61,22 +63,39 @@ fn share(part: f64, whole: f64) -> f64 {
 }
 
 /// The versions of everything that took part.
-pub(crate) fn versions(workspace: &Workspace) -> Result<Vec<String>, Error> {
-    let mut versions = vec![format!(
-        "Tidegate {}, {}",
-        env!("CARGO_PKG_VERSION"),
-        commit(workspace)
-    )];
+pub(crate) fn versions(
+    workspace: &Workspace,
+    args: &Args,
+    registry3: Option<&Path>,
+) -> Result<Vec<String>, Error> {
+    let mut versions = vec![match &args.binary {
+        Some(binary) => process::output(Command::new(binary).arg("--version"))?
+            .trim()
+            .to_owned(),
+        None => format!(
+            "Tidegate {}, {}",
+            env!("CARGO_PKG_VERSION"),
+            commit(workspace)
+        ),
+    }];
+    let mut ask = |mut command: Command, name: &str, option: &str| {
+        // nginx tells its version on standard error.
+        let (out, err) = process::outputs(command.arg(option))?;
+        let text = if out.is_empty() { err } else { out };
+        versions.push(version(&text).unwrap_or(name).to_owned());
+        Ok::<(), Error>(())
+    };
     for (program, option) in [
         ("nginx", "-v"),
         ("docker-registry", "--version"),
         ("curl", "--version"),
+        ("h2load", "--version"),
         ("openssl", "version"),
     ] {
-        // nginx tells its version on standard error.
-        let (out, err) = process::outputs(process::command(program).arg(option))?;
-        let text = if out.is_empty() { err } else { out };
-        versions.push(version(&text).unwrap_or(program).to_owned());
+        ask(process::command(program), program, option)?;
+    }
+    if let Some(program) = registry3 {
+        ask(Command::new(program), "docker-registry 3", "--version")?;
     }
     Ok(versions)
 }
@@ -93,9 +112,14 @@ fn commit(workspace: &Workspace) -> String {
     )
 }
 
-/// The first line, without the list of libraries that some append.
+/// The first line, without the program's place and the list of libraries that
+/// some tell with it.
 fn version(text: &str) -> Option<&str> {
     let line = text.lines().next()?;
+    let line = match line.split_once(' ') {
+        Some((place, rest)) if place.starts_with('/') => rest,
+        _ => line,
+    };
     let short = line.split(" (").next().unwrap_or(line).trim();
     (!short.is_empty()).then_some(short)
 }
@@ -144,6 +168,11 @@ mod tests {
         assert_eq!(
             version("nginx version: nginx/1.22.1\n"),
             Some("nginx version: nginx/1.22.1")
+        );
+        let registry = "/usr/bin/docker-registry github.com/docker/distribution 2.8.2+ds1\n";
+        assert_eq!(
+            version(registry),
+            Some("github.com/docker/distribution 2.8.2+ds1")
         );
         assert_eq!(version(""), None);
     }

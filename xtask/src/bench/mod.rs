@@ -2,165 +2,233 @@
 //! front of docker-registry, in one run on one machine.
 //!
 //! Both serve the same image under the same certificate and password file,
-//! from the same file system, over loopback. Each round of a case measures
-//! both, and the order changes from round to round, so that a slow minute of
-//! the machine falls on both.
+//! from the same file system, over loopback; so do, where that tells
+//! something, nginx with plain files and docker-registry 3. Each round of a
+//! case measures all of them, and the order changes from round to round, so
+//! that a slow minute of the machine falls on all.
 //!
 //! To add a case: a file in `cases/` with a type that is a
-//! [`Case`], and a line in `cases::all`.
+//! [`Case`](cases::Case), and a line in `cases::all`.
 
+mod args;
+mod blob;
 mod cases;
 mod client;
 mod fixture;
+mod h2load;
+mod kind;
+mod limits;
 mod machine;
+mod meter;
+mod metric;
+mod net;
+mod nginx;
 mod proc;
 mod recipe;
+mod record;
+mod registry3;
 mod report;
 mod server;
+mod sizes;
+mod small;
+mod static_files;
 mod stats;
 mod tidegate;
 mod wrk;
 
-use std::time::Duration;
+use std::path::Path;
 
+pub(crate) use crate::bench::args::Args;
+use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::fixture::Fixture;
-use crate::bench::report::{Outcome, Report};
+use crate::bench::kind::Kind;
+use crate::bench::metric::Samples;
+use crate::bench::record::{Entry, Record, Run};
+use crate::bench::report::Report;
 use crate::bench::server::Server;
 use crate::error::Error;
 use crate::install::{self, Program};
 use crate::workspace::Workspace;
-use crate::{native, say};
+use crate::{native, process, say};
 
-/// The arguments of `bench`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Two short rounds of each case in place of five: a look, not a result.
-    #[arg(long)]
-    quick: bool,
-    /// Measure this case only; may be repeated.
-    #[arg(long, value_name = "CASE")]
-    only: Vec<String>,
-    /// Write the report to docs/BENCHMARKS.md too.
-    #[arg(long)]
-    write: bool,
-}
-
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Effort {
-    /// How often each server is measured in each case.
-    pub(crate) rounds: usize,
-    /// How long a load generator runs each time.
-    pub(crate) load: Duration,
-}
-
-impl Effort {
-    const FULL: Self = Self {
-        rounds: 5,
-        load: Duration::from_secs(5),
-    };
-    const QUICK: Self = Self {
-        rounds: 2,
-        load: Duration::from_secs(2),
-    };
-}
-
-/// Builds and starts both servers, measures, and prints the report.
+/// Builds and starts the servers, measures, and prints the report.
+///
+/// A case that fails is named at the end and keeps no other from being
+/// measured. With `--write` every case is written down as soon as it is
+/// measured, beside the last figures of the others.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     let mut cases = cases::chosen(&args.only)?;
-    let effort = if args.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
-    native::ensure_build_tools()?;
+    let effort = args.effort();
     install::ensure(&PROGRAMS)?;
-    say::title("building");
-    let binary = workspace.build_release()?;
+    let binary = match &args.binary {
+        Some(binary) => binary.clone(),
+        None => {
+            native::ensure_build_tools()?;
+            say::title("building");
+            workspace.build_release()?
+        }
+    };
+    let registry3 = registry3::program(workspace, args.registry3.as_ref())?;
 
-    say::title("starting both servers");
+    say::title("starting the servers");
     // In the target directory rather than the system's temporary one, which
     // may be in memory: a registry's disk is part of what is measured.
     let directory = tempfile::Builder::new()
         .prefix("bench-")
         .tempdir_in(workspace.target_directory()?)?;
-    let fixture = Fixture::create(directory.path())?;
-    let (tidegate, site) = tidegate::start(&binary, &fixture)?;
-    let recipe = recipe::start(&site, &fixture)?;
-    let servers = [recipe, tidegate];
+    let fixture = Fixture::create(directory.path(), args.sizes())?;
+    let servers = start(&binary, registry3.as_deref(), &fixture, &cases)?;
     for server in &servers {
         fixture.push_image(server)?;
     }
 
-    let onlooker = machine::Onlooker::begin()?;
-    let mut outcomes = Vec::new();
-    for case in &mut cases {
-        outcomes.push(measure(case.as_mut(), &servers, &fixture, effort)?);
-    }
-    let report = Report {
+    let run = Run {
         machine: machine::describe(),
-        others: onlooker.share_of_others()?,
-        versions: machine::versions(workspace)?,
-        command: command_line(args),
-        rounds: effort.rounds,
-        outcomes,
+        versions: machine::versions(workspace, args, registry3.as_deref())?,
+        limits: limits::measure()?,
+        command: args.command_line(),
     };
-    let text = report.to_string();
-    say::result(&text);
-    if args.write {
-        let file = workspace.root().join("docs/BENCHMARKS.md");
-        fs_err::write(&file, text)?;
-        say::note(&format!("written to {}", file.display()));
+    let mut book = Book::open(workspace, args)?;
+    let mut failed = Vec::new();
+    for case in &mut cases {
+        let name = case.heading().name;
+        let onlooker = machine::Onlooker::begin()?;
+        match measure(case.as_mut(), &servers, &fixture, effort) {
+            Ok(samples) => book.add(Entry {
+                case: name.to_owned(),
+                labels: labels(case.as_ref()),
+                samples,
+                others: onlooker.share_of_others()?,
+                run: run.clone(),
+            })?,
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => {
+                say::error(&error);
+                failed.push(name);
+            }
+        }
     }
-    Ok(())
+    book.close();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Cases { failed })
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 8] = [
     Program::in_debian("nginx", &["nginx-light"]),
     Program::in_debian("docker-registry", &["docker-registry"]),
     Program::in_debian("htpasswd", &["apache2-utils"]),
     Program::in_debian("curl", &["curl"]),
     Program::in_debian("openssl", &["openssl"]),
     Program::in_debian("wrk", &["wrk"]),
+    Program::in_debian("h2load", &["nghttp2-client"]),
+    Program::in_debian("tar", &["tar"]),
 ];
+
+/// Starts those servers that one of `cases` measures.
+fn start(
+    binary: &Path,
+    registry3: Option<&Path>,
+    fixture: &Fixture,
+    cases: &[Box<dyn Case>],
+) -> Result<Vec<Server>, Error> {
+    let wanted = |kind| cases.iter().any(|case| case.servers().contains(&kind));
+    let (tidegate, site) = tidegate::start(binary, fixture)?;
+    let debian = process::find("docker-registry").unwrap_or_else(|| "docker-registry".into());
+    let mut servers = vec![
+        recipe::start(Kind::Recipe, &debian, &site, fixture)?,
+        tidegate,
+    ];
+    if wanted(Kind::Static) {
+        servers.push(static_files::start(&site, fixture)?);
+    }
+    if let Some(program) = registry3.filter(|_| wanted(Kind::Registry3)) {
+        servers.push(recipe::start(Kind::Registry3, program, &site, fixture)?);
+    }
+    Ok(servers)
+}
 
 fn measure(
     case: &mut dyn Case,
-    servers: &[Server; 2],
+    servers: &[Server],
     fixture: &Fixture,
     effort: Effort,
-) -> Result<Outcome, Error> {
-    say::title(case.title());
-    for server in servers {
+) -> Result<Samples, Error> {
+    let heading = case.heading();
+    say::title(&format!("{}: {}", heading.name, heading.title));
+    let servers: Vec<_> = servers
+        .iter()
+        .filter(|server| case.servers().contains(&server.kind))
+        .collect();
+    for server in &servers {
         case.prepare(server, fixture)?;
     }
-    let metrics = case.metrics();
-    let mut samples = [Vec::new(), Vec::new()];
+    let mut samples = Samples::new();
     for round in 0..case.rounds(effort) {
         for turn in 0..servers.len() {
-            let index = (round + turn) % servers.len();
-            let server = &servers[index];
+            let server = servers[(round + turn) % servers.len()];
             let sample = case.measure(server, fixture, effort)?;
-            say::note(&report::sample_line(server.name, metrics, &sample));
-            samples[index].push(sample);
+            let line = report::sample_line(server.kind.name(), heading.metrics, &sample);
+            say::note(&line);
+            samples.entry(server.kind).or_default().push(sample);
         }
     }
-    let [recipe, tidegate] = samples;
-    Ok(Outcome {
-        title: case.title(),
-        metrics,
-        recipe,
-        tidegate,
-    })
+    Ok(samples)
 }
 
-/// The command that gives such a report again.
-fn command_line(args: &Args) -> String {
-    let mut words = vec!["cargo xtask bench".to_owned()];
-    if args.quick {
-        words.push("--quick".to_owned());
+fn labels(case: &dyn Case) -> Vec<String> {
+    let metrics = case.heading().metrics.iter();
+    metrics.map(|metric| metric.label.to_owned()).collect()
+}
+
+/// Where figures go: into the repository's files, or on the screen alone.
+struct Book<'a> {
+    workspace: &'a Workspace,
+    record: Record,
+    writes: bool,
+}
+
+impl<'a> Book<'a> {
+    const FIGURES: &'static str = "docs/benchmarks.json";
+    const REPORT: &'static str = "docs/BENCHMARKS.md";
+
+    fn open(workspace: &'a Workspace, args: &Args) -> Result<Self, Error> {
+        let record = if args.write {
+            Record::read(&workspace.root().join(Self::FIGURES))?
+        } else {
+            Record::default()
+        };
+        Ok(Self {
+            workspace,
+            record,
+            writes: args.write,
+        })
     }
-    words.extend(args.only.iter().map(|case| format!("--only {case}")));
-    words.join(" ")
+
+    fn add(&mut self, entry: Entry) -> Result<(), Error> {
+        self.record.put(entry);
+        if self.writes {
+            let root = self.workspace.root();
+            self.record.write(&root.join(Self::FIGURES))?;
+            fs_err::write(root.join(Self::REPORT), self.text())?;
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        say::result(&self.text());
+        if self.writes {
+            say::note(&format!(
+                "written to {} and {}",
+                Self::REPORT,
+                Self::FIGURES
+            ));
+        }
+    }
+
+    fn text(&self) -> String {
+        Report::new(&self.record, &cases::headings()).to_string()
+    }
 }

@@ -63,6 +63,27 @@ pub(crate) fn memory(roots: &[u32]) -> Result<Memory, Error> {
     Ok(sum)
 }
 
+/// The most that `roots` and their descendants have held at once, in MiB: the
+/// sum of the peaks of each.
+pub(crate) fn peak_mib(roots: &[u32]) -> Result<f64, Error> {
+    let mut sum = 0.0;
+    for process in family(roots)? {
+        let file = PathBuf::from(format!("/proc/{}/status", process.id));
+        let text = fs_err::read_to_string(&file)?;
+        sum += kib(&text, "VmHWM:").ok_or_else(|| unexpected(&file, &text, "VmHWM"))? / 1024.0;
+    }
+    Ok(sum)
+}
+
+/// Lets the peaks of `roots` and their descendants begin at what they hold
+/// now.
+pub(crate) fn forget_peak(roots: &[u32]) -> Result<(), Error> {
+    for process in family(roots)? {
+        fs_err::write(format!("/proc/{}/clear_refs", process.id), "5")?;
+    }
+    Ok(())
+}
+
 /// A line of `/proc/PID/stat`, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -164,15 +185,16 @@ fn parse_machine(text: &str) -> Option<Machine> {
 }
 
 fn parse_rollup(text: &str) -> Option<Memory> {
-    let mib = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-        let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib / 1024.0)
-    };
     Some(Memory {
-        resident_mib: mib("Rss:")?,
-        proportional_mib: mib("Pss:")?,
+        resident_mib: kib(text, "Rss:")? / 1024.0,
+        proportional_mib: kib(text, "Pss:")? / 1024.0,
     })
+}
+
+/// The value of `key` in the kernel's `key: 1234 kB` lines.
+fn kib(text: &str, key: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 fn unexpected(file: &Path, got: &str, expected: &'static str) -> Error {
@@ -189,7 +211,7 @@ mod tests {
 
     use super::{
         Machine, Memory, Stat, cpu_seconds, descendants, machine, memory, parse_machine,
-        parse_rollup, parse_stat,
+        parse_rollup, parse_stat, peak_mib,
     };
 
     const LINE: &str = "4242 (ngi) nx (1) S 17 4242 4242 0 -1 4194560 1 2 3 4 \
@@ -275,6 +297,7 @@ mod tests {
         let before = cpu_seconds(&own).unwrap();
         assert!(memory(&own).unwrap().resident_mib > 0.1);
         assert!(cpu_seconds(&own).unwrap() >= before);
+        assert!(peak_mib(&own).unwrap() > 0.1);
     }
 
     proptest! {

@@ -2,139 +2,168 @@
 
 use std::fmt;
 
+use crate::bench::kind::Kind;
+use crate::bench::metric::{Metric, Samples, figure, summary};
+use crate::bench::record::{Entry, Record, Run};
 use crate::bench::stats::Summary;
 
-/// One thing that a case measures.
+/// How a case is presented.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Metric {
-    /// What it is, with its unit.
-    pub(crate) label: &'static str,
-    /// What Tidegate is to reach.
-    pub(crate) aim: Option<Aim>,
-}
-
-/// What Tidegate is to reach in a metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Aim {
-    /// At least so many times the recipe's figure.
-    RatioAtLeast(f64),
-    /// At most so many times the recipe's figure.
-    RatioAtMost(f64),
-    /// At most this figure.
-    AtMost(f64),
-}
-
-/// The measurements of one case; each sample has a figure for each metric.
-#[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct Heading {
+    /// What `--only` calls it.
+    pub(crate) name: &'static str,
+    /// What the report calls it.
     pub(crate) title: &'static str,
+    /// What its figures are.
     pub(crate) metrics: &'static [Metric],
-    pub(crate) recipe: Vec<Vec<f64>>,
-    pub(crate) tidegate: Vec<Vec<f64>>,
 }
 
-/// A whole run, shown as Markdown.
+/// The figures of a record, shown as Markdown.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) machine: String,
-    /// The share of CPU time that had nothing to do with the run.
-    pub(crate) others: f64,
-    pub(crate) versions: Vec<String>,
-    pub(crate) command: String,
-    pub(crate) rounds: usize,
-    pub(crate) outcomes: Vec<Outcome>,
+pub(crate) struct Report<'a> {
+    record: &'a Record,
+    headings: &'a [Heading],
 }
 
-/// A share of others above which a report says that it means little. Writing
+/// A share of others above which a row says that it means little. Writing
 /// pushed layers to the disk takes some of it.
 const DISTURBED: f64 = 0.15;
 
-impl Aim {
-    fn is_met(self, tidegate: f64, ratio: f64) -> bool {
-        match self {
-            Self::RatioAtLeast(least) => ratio >= least,
-            Self::RatioAtMost(most) => ratio <= most,
-            Self::AtMost(most) => tidegate <= most,
-        }
+impl<'a> Report<'a> {
+    /// Shows those of `record`'s cases that are among `headings` and still
+    /// measure the same, in the order of `headings`.
+    pub(crate) fn new(record: &'a Record, headings: &'a [Heading]) -> Self {
+        Self { record, headings }
     }
-}
 
-impl fmt::Display for Aim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RatioAtLeast(least) => write!(f, "≥ {} ×", figure(*least)),
-            Self::RatioAtMost(most) => write!(f, "≤ {} ×", figure(*most)),
-            Self::AtMost(most) => write!(f, "≤ {}", figure(*most)),
-        }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            machine,
-            others,
-            versions,
-            command,
-            rounds,
-            ..
-        } = self;
-        writeln!(f, "# Benchmarks\n")?;
-        writeln!(
-            f,
-            "Tidegate beside nginx and docker-registry, both over TLS on loopback with the same \
-             certificate, password file and image. Medians of {rounds} rounds (smallest–largest), \
-             the servers taking turns. Memory is measured once, after all of the work.\n"
-        )?;
-        writeln!(f, "- Machine: {machine}")?;
-        let verdict = if *others > DISTURBED {
-            ": **the figures are disturbed**"
-        } else {
-            ""
-        };
-        writeln!(
-            f,
-            "- Other processes and the kernel took {:.0} % of the CPU time{verdict}",
-            others * 100.0
-        )?;
-        writeln!(f, "- Versions: {}", versions.join("; "))?;
-        writeln!(f, "- Command: `{command}`\n")?;
-        writeln!(
-            f,
-            "| work | measure | nginx + docker-registry | Tidegate | ratio | aim | met |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|")?;
-        for outcome in &self.outcomes {
-            outcome.write_rows(f)?;
-        }
-        Ok(())
-    }
-}
-
-impl Outcome {
-    fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, metric) in self.metrics.iter().enumerate() {
-            let work = if index == 0 { self.title } else { "" };
-            let Some(tidegate) = column(&self.tidegate, index) else {
-                continue;
+    fn entries(&self) -> impl Iterator<Item = (&'a Heading, &'a Entry)> {
+        self.headings.iter().filter_map(|heading| {
+            let same = |entry: &&Entry| {
+                let labels = heading.metrics.iter().map(|metric| metric.label);
+                entry.case == heading.name && labels.eq(entry.labels.iter().map(String::as_str))
             };
-            // The recipe has not all that there is to be measured.
-            let recipe = column(&self.recipe, index);
-            let ratio = recipe.map_or(f64::NAN, |recipe| tidegate.median / recipe.median);
-            let (aim, met) = metric.aim.map_or_else(Default::default, |aim| {
-                let met = aim.is_met(tidegate.median, ratio);
-                (aim.to_string(), if met { "yes" } else { "no" })
-            });
-            writeln!(
-                f,
-                "| {work} | {} | {} | {} | {} | {aim} | {met} |",
-                metric.label,
-                recipe.map_or_else(String::new, spread),
-                spread(tidegate),
-                recipe.map_or_else(String::new, |_| format!("{} ×", figure(ratio))),
-            )?;
+            Some((heading, self.record.cases.iter().find(same)?))
+        })
+    }
+
+    /// Each place and program, with the cases measured there.
+    fn runs(&self) -> Vec<(&'a Run, Vec<&'static str>)> {
+        let mut runs: Vec<(&Run, Vec<_>)> = Vec::new();
+        for (heading, entry) in self.entries() {
+            match runs.iter_mut().find(|(run, _)| **run == entry.run) {
+                Some((_, names)) => names.push(heading.name),
+                None => runs.push((&entry.run, vec![heading.name])),
+            }
+        }
+        runs
+    }
+}
+
+const INTRODUCTION: &str = "\
+Tidegate beside nginx and docker-registry, both over TLS on loopback with the same certificate, \
+password file (bcrypt, cost 5) and image, and beside nginx with the same bytes as static files and \
+no passwords, which is what TLS alone costs. The figures are medians (smallest–largest) of rounds \
+in which the servers take turns; the ratio is Tidegate's median to that of nginx + \
+docker-registry. CPU time and memory are those of all processes of a server. The clients have the \
+same cores. The files are in the page cache but where a row says otherwise.";
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# Benchmarks\n\n{INTRODUCTION}\n")?;
+        let runs = self.runs();
+        for (run, names) in &runs {
+            let Run {
+                machine,
+                versions,
+                limits,
+                command,
+            } = run;
+            if runs.len() > 1 {
+                writeln!(f, "Measured together: {}.\n", names.join(", "))?;
+            }
+            writeln!(f, "- Machine: {machine}")?;
+            if !limits.is_empty() {
+                writeln!(f, "- What it can do: {}", limits.join("; "))?;
+            }
+            writeln!(f, "- Versions: {}", versions.join("; "))?;
+            writeln!(f, "- Command: `{command}`\n")?;
+        }
+        let columns: Vec<_> = Kind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| {
+                Kind::PAIR.contains(kind)
+                    || self
+                        .entries()
+                        .any(|(_, entry)| entry.samples.contains_key(kind))
+            })
+            .collect();
+        let names: Vec<_> = columns.iter().map(|kind| kind.name()).collect();
+        writeln!(
+            f,
+            "| work | measure | {} | ratio | aim | met |",
+            names.join(" | ")
+        )?;
+        writeln!(f, "|---|---|{}---|---|---|", "---|".repeat(columns.len()))?;
+        for (heading, entry) in self.entries() {
+            write_rows(f, heading, entry, &columns)?;
         }
         Ok(())
+    }
+}
+
+fn write_rows(
+    f: &mut fmt::Formatter<'_>,
+    heading: &Heading,
+    entry: &Entry,
+    columns: &[Kind],
+) -> fmt::Result {
+    let mut work = format!("{} (`{}`)", heading.title, heading.name);
+    if entry.others > DISTURBED {
+        let percent = entry.others * 100.0;
+        work.push_str(&format!(
+            "; **disturbed: others took {percent:.0} % of the CPU time**"
+        ));
+    }
+    for (index, metric) in heading.metrics.iter().enumerate() {
+        if summary(&entry.samples, Kind::Tidegate, index).is_none() {
+            continue;
+        }
+        let cells: Vec<_> = columns
+            .iter()
+            .map(|kind| summary(&entry.samples, *kind, index).map_or_else(String::new, spread))
+            .collect();
+        let aims: Vec<_> = metric.aims.iter().map(ToString::to_string).collect();
+        writeln!(
+            f,
+            "| {} | {} | {} | {} | {} | {} |",
+            std::mem::take(&mut work),
+            metric.label,
+            cells.join(" | "),
+            ratio(&entry.samples, index),
+            aims.join(", "),
+            verdict(metric, index, &entry.samples),
+        )?;
+    }
+    Ok(())
+}
+
+fn ratio(samples: &Samples, index: usize) -> String {
+    let of = |kind| summary(samples, kind, index).map(|summary| summary.median);
+    match (of(Kind::Tidegate), of(Kind::Recipe)) {
+        (Some(tidegate), Some(recipe)) if recipe != 0.0 => {
+            format!("{} ×", figure(tidegate / recipe))
+        }
+        _ => String::new(),
+    }
+}
+
+fn verdict(metric: &Metric, index: usize, samples: &Samples) -> &'static str {
+    match metric.is_met(index, samples) {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None if metric.aims.is_empty() => "",
+        None => "?",
     }
 }
 
@@ -145,16 +174,7 @@ pub(crate) fn sample_line(server: &str, metrics: &[Metric], sample: &[f64]) -> S
         .zip(sample)
         .map(|(metric, value)| format!("{} {}", figure(*value), metric.label))
         .collect();
-    format!("{server:>24}: {}", figures.join(", "))
-}
-
-fn column(samples: &[Vec<f64>], index: usize) -> Option<Summary> {
-    Summary::of(
-        samples
-            .iter()
-            .filter_map(|sample| sample.get(index))
-            .copied(),
-    )
+    format!("{server:>25}: {}", figures.join(", "))
 }
 
 fn spread(summary: Summary) -> String {
@@ -165,108 +185,158 @@ fn spread(summary: Summary) -> String {
     format!("{} ({}–{})", figure(median), figure(min), figure(max))
 }
 
-/// Three significant digits, as far as decimals go.
-fn figure(value: f64) -> String {
-    let decimals = match value.abs() {
-        size if size >= 100.0 => 0,
-        size if size >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{value:.decimals$}")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Aim, Metric, Outcome, Report, figure, sample_line};
+    use super::{Heading, Report, sample_line};
+    use crate::bench::kind::Kind;
+    use crate::bench::metric::{Aim, Metric, Samples};
+    use crate::bench::record::{Entry, Record, Run};
 
-    const METRICS: &[Metric] = &[
-        Metric {
-            label: "requests/s",
-            aim: Some(Aim::RatioAtLeast(60.0)),
-        },
-        Metric {
-            label: "p99 ms",
-            aim: Some(Aim::AtMost(3.0)),
-        },
-        Metric {
-            label: "CPU µs/request",
-            aim: None,
-        },
-    ];
+    const MANIFEST: Heading = Heading {
+        name: "manifest-16",
+        title: "manifest GET",
+        metrics: &[
+            Metric::aimed(
+                "requests/s",
+                &[Aim::RatioAtLeast(60.0), Aim::StaticAtLeast(0.7)],
+            ),
+            Metric::aimed("p99 ms", &[Aim::AtMost(3.0)]),
+            Metric::plain("CPU µs/request"),
+        ],
+    };
+    const MEMORY: Heading = Heading {
+        name: "memory",
+        title: "memory",
+        metrics: &[Metric::plain("MiB")],
+    };
 
-    #[test]
-    fn a_report_shows_medians_spread_ratio_and_whether_the_aim_was_met() {
-        let report = Report {
-            machine: "a machine".to_owned(),
+    fn entry(heading: &Heading, samples: Samples, commit: &str) -> Entry {
+        Entry {
+            case: heading.name.to_owned(),
+            labels: heading.metrics.iter().map(|m| m.label.to_owned()).collect(),
+            samples,
             others: 0.02,
-            versions: vec!["a 1".to_owned(), "b 2".to_owned()],
-            command: "cargo xtask bench".to_owned(),
-            rounds: 3,
-            outcomes: vec![Outcome {
-                title: "manifest GET",
-                metrics: METRICS,
-                recipe: vec![
+            run: Run {
+                machine: "a machine".to_owned(),
+                versions: vec!["a 1".to_owned(), commit.to_owned()],
+                limits: vec!["memcpy 9 GiB/s".to_owned()],
+                command: "cargo xtask bench".to_owned(),
+            },
+        }
+    }
+
+    fn manifest() -> Entry {
+        let samples = Samples::from([
+            (
+                Kind::Recipe,
+                vec![
                     vec![500.0, 80.0, 4.0],
                     vec![530.0, 83.0, 4.0],
                     vec![540.0, 90.0, 4.0],
                 ],
-                tidegate: vec![vec![37_100.0, 3.5, 1.0]; 3],
-            }],
+            ),
+            (Kind::Tidegate, vec![vec![37_100.0, 3.5, 1.0]; 3]),
+            (Kind::Static, vec![vec![50_000.0, 1.0, 0.5]; 3]),
+        ]);
+        entry(&MANIFEST, samples, "commit a")
+    }
+
+    fn rows(text: &str) -> Vec<&str> {
+        text.lines()
+            .skip_while(|line| !line.starts_with("| work"))
+            .collect()
+    }
+
+    #[test]
+    fn a_report_shows_medians_spread_ratio_and_whether_the_aim_was_met() {
+        let record = Record {
+            cases: vec![manifest()],
         };
-        let text = report.to_string();
-        let rows: Vec<_> = text
-            .lines()
-            .skip_while(|line| !line.starts_with("|---"))
-            .skip(1)
-            .collect();
+        let text = Report::new(&record, &[MANIFEST]).to_string();
         assert_eq!(
-            rows,
+            rows(&text),
             [
-                "| manifest GET | requests/s | 530 (500–540) | 37100 | 70.0 × | ≥ 60.0 × | yes |",
-                "|  | p99 ms | 83.0 (80.0–90.0) | 3.50 | 0.04 × | ≤ 3.00 | no |",
-                "|  | CPU µs/request | 4.00 | 1.00 | 0.25 × |  |  |",
+                "| work | measure | nginx + docker-registry | Tidegate | nginx, static files | ratio | aim | met |",
+                "|---|---|---|---|---|---|---|---|",
+                "| manifest GET (`manifest-16`) | requests/s | 530 (500–540) | 37100 | 50000 | 70.0 × | ≥ 60.0 ×, ≥ 0.70 × static | yes |",
+                "|  | p99 ms | 83.0 (80.0–90.0) | 3.50 | 1.00 | 0.04 × | ≤ 3.00 | no |",
+                "|  | CPU µs/request | 4.00 | 1.00 | 0.50 | 0.25 × |  |  |",
             ]
         );
-        assert!(text.contains("- Versions: a 1; b 2\n- Command: `cargo xtask bench`\n"));
+        assert!(text.contains(
+            "- Machine: a machine\n- What it can do: memcpy 9 GiB/s\n- Versions: a 1; commit a\n\
+             - Command: `cargo xtask bench`\n"
+        ));
     }
 
     #[test]
-    fn a_disturbed_run_says_so() {
-        let mut report = Report {
-            machine: "a machine".to_owned(),
-            others: 0.4,
-            versions: Vec::new(),
-            command: "cargo xtask bench".to_owned(),
-            rounds: 1,
-            outcomes: Vec::new(),
+    fn what_cannot_be_compared_is_not_called_met() {
+        let mut entry = manifest();
+        entry.samples.remove(&Kind::Static);
+        let record = Record { cases: vec![entry] };
+        let text = Report::new(&record, &[MANIFEST]).to_string();
+        assert!(rows(&text)[2].ends_with("| 70.0 × | ≥ 60.0 ×, ≥ 0.70 × static | ? |"));
+    }
+
+    #[test]
+    fn cases_measured_apart_say_where_each_was() {
+        let memory = Samples::from([(Kind::Tidegate, vec![vec![20.0]])]);
+        let record = Record {
+            cases: vec![entry(&MEMORY, memory, "commit b"), manifest()],
         };
-        let line = "took 40 % of the CPU time: **the figures are disturbed**\n";
-        assert!(report.to_string().contains(line));
-        report.others = 0.04;
-        assert!(report.to_string().contains("took 4 % of the CPU time\n"));
+        let text = Report::new(&record, &[MANIFEST, MEMORY]).to_string();
+        let together: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("Measured"))
+            .collect();
+        assert_eq!(
+            together,
+            [
+                "Measured together: manifest-16.",
+                "Measured together: memory."
+            ]
+        );
+        let rows = rows(&text);
+        assert!(
+            rows[2].contains("manifest-16") && rows[5].contains("memory"),
+            "{rows:?}"
+        );
     }
 
     #[test]
-    fn aims_are_met_from_their_own_side() {
-        assert!(Aim::RatioAtLeast(1.7).is_met(0.0, 1.7));
-        assert!(!Aim::RatioAtLeast(1.7).is_met(9.0, 1.6));
-        assert!(Aim::RatioAtMost(0.25).is_met(9.0, 0.25));
-        assert!(!Aim::RatioAtMost(0.25).is_met(0.0, 0.26));
-        assert!(Aim::AtMost(40.0).is_met(40.0, 9.0));
-        assert!(!Aim::AtMost(40.0).is_met(40.1, 0.0));
+    fn a_case_that_measures_something_else_now_is_left_out() {
+        let mut old = manifest();
+        old.labels[1] = "p99 s".to_owned();
+        let record = Record { cases: vec![old] };
+        assert_eq!(
+            rows(&Report::new(&record, &[MANIFEST]).to_string()).len(),
+            2
+        );
     }
 
     #[test]
-    fn figures_keep_three_digits() {
-        assert_eq!(figure(0.123), "0.12");
-        assert_eq!(figure(12.34), "12.3");
-        assert_eq!(figure(1234.5), "1234");
+    fn a_disturbed_case_says_so() {
+        let mut entry = manifest();
+        entry.others = 0.4;
+        let mut record = Record { cases: vec![entry] };
+        let warning = "**disturbed: others took 40 % of the CPU time**";
+        assert!(
+            Report::new(&record, &[MANIFEST])
+                .to_string()
+                .contains(warning)
+        );
+        record.cases[0].others = 0.04;
+        assert!(
+            !Report::new(&record, &[MANIFEST])
+                .to_string()
+                .contains("disturbed")
+        );
     }
 
     #[test]
     fn a_sample_names_its_server_and_units() {
         assert_eq!(
-            sample_line("Tidegate", METRICS, &[37_100.0, 1.5, 25.0]).trim_start(),
+            sample_line("Tidegate", MANIFEST.metrics, &[37_100.0, 1.5, 25.0]).trim_start(),
             "Tidegate: 37100 requests/s, 1.50 p99 ms, 25.0 CPU µs/request"
         );
     }

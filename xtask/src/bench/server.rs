@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bench::client;
+use crate::bench::kind::Kind;
 use crate::bench::proc::{self, Memory};
 use crate::error::Error;
 use crate::service::Service;
@@ -27,8 +28,10 @@ pub(crate) struct Site {
 /// A server that runs. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// As it stands in the report.
+    /// As messages call it.
     pub(crate) name: &'static str,
+    /// Its column in the report.
+    pub(crate) kind: Kind,
     /// Where it speaks TLS.
     pub(crate) address: SocketAddr,
     /// Its own commands, if it has them in one program with the server.
@@ -57,6 +60,17 @@ impl Server {
     /// Memory of all its processes now.
     pub(crate) fn memory(&self) -> Result<Memory, Error> {
         proc::memory(&self.roots())
+    }
+
+    /// The most that its processes have held at once since
+    /// [`Server::forget_peak`], in MiB: the sum of their own peaks.
+    pub(crate) fn peak_mib(&self) -> Result<f64, Error> {
+        proc::peak_mib(&self.roots())
+    }
+
+    /// Begins to watch for a new peak.
+    pub(crate) fn forget_peak(&self) -> Result<(), Error> {
+        proc::forget_peak(&self.roots())
     }
 
     /// Waits until an authenticated request is answered.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::bench::fixture::Fixture;
+use crate::bench::kind::Kind;
 use crate::bench::server::{Server, Site, free_address};
 use crate::error::Error;
 use crate::service::Service;
@@ -31,7 +32,8 @@ pub(crate) fn start(binary: &Path, fixture: &Fixture) -> Result<(Server, Site), 
         key: certs.join("site.key"),
     };
     let mut server = Server {
-        name: "Tidegate",
+        name: Kind::Tidegate.name(),
+        kind: Kind::Tidegate,
         address,
         binary: Some(binary.to_owned()),
         storage: directory.join("registry"),

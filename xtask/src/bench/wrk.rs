@@ -1,23 +1,32 @@
-//! Load from wrk, with figures written by a script of our own rather than
-//! taken from its text.
+//! Load from wrk over HTTP/1.1, with figures written by a script of our own
+//! rather than taken from its text.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command};
 use std::time::Duration;
+
+use rustix::process::{Signal, kill_process_group};
+use tempfile::NamedTempFile;
 
 use crate::bench::server::Server;
 use crate::error::Error;
+use crate::interrupt::Foreground;
 use crate::process;
 
-/// Writes one line that [`parse`] understands.
+/// Writes one line that [`parse`] understands, and what a case's own script
+/// has to say.
 const SCRIPT: &str = r#"
 done = function(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    "figures %d %d %d %d %d\n",
+    "figures %d %d %d %d %d %d\n",
     summary.requests,
     summary.duration,
-    errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+    errors.connect + errors.read + errors.write + errors.timeout,
+    errors.status,
     latency:percentile(50),
     latency:percentile(99)))
+  if report then io.write(report()) end
 end
 "#;
 
@@ -30,66 +39,166 @@ pub(crate) struct Load<'a> {
     pub(crate) headers: &'a [&'a str],
     /// Kept alive, each with one request at a time.
     pub(crate) connections: usize,
+    /// Threads of the client, not more than connections.
+    pub(crate) threads: usize,
     /// How long it lasts.
     pub(crate) duration: Duration,
+    /// Lua that makes other requests, or looks at answers.
+    pub(crate) script: &'a str,
 }
 
 /// What came of a load.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figures {
     /// Answers received.
     pub(crate) requests: u64,
+    /// Those with a status of 400 or above.
+    pub(crate) refused: u64,
     /// How long it lasted in fact.
     pub(crate) seconds: f64,
     /// Half of the answers took no longer.
     pub(crate) p50_ms: f64,
     /// 99 of 100 answers took no longer.
     pub(crate) p99_ms: f64,
+    /// All that wrk wrote.
+    pub(crate) text: String,
     failures: u64,
+}
+
+/// A wrk that runs. Dropping it ends it.
+pub(crate) struct Running {
+    server: &'static str,
+    command: Command,
+    child: Option<Child>,
+    output: BufReader<ChildStdout>,
+    /// What was read of it so far.
+    text: String,
+    // Removed when wrk has ended.
+    _script: NamedTempFile,
+    _group: Foreground,
+}
+
+impl<'a> Load<'a> {
+    /// The same request again and again.
+    pub(crate) fn get(
+        path: &'a str,
+        headers: &'a [&'a str],
+        connections: usize,
+        duration: Duration,
+    ) -> Self {
+        Self {
+            path,
+            headers,
+            connections,
+            threads: connections.min(2),
+            duration,
+            script: "",
+        }
+    }
 }
 
 impl Figures {
     /// Requests a second.
     pub(crate) fn rate(&self) -> f64 {
-        count(self.requests) / self.seconds
+        self.count() / self.seconds
     }
 
-    /// CPU time for each request, in microseconds.
-    pub(crate) fn cpu_micros(&self, cpu_seconds: f64) -> f64 {
-        cpu_seconds * 1e6 / count(self.requests)
+    /// Answers received.
+    pub(crate) fn count(&self) -> f64 {
+        count(self.requests)
     }
 }
 
 /// Puts `load` on `server`. A single failed request fails it: wrk counts
 /// failures as answers, and an error is quickly made.
 pub(crate) fn run(server: &Server, load: Load<'_>) -> Result<Figures, Error> {
+    let figures = start(server, load)?.finish()?;
+    if figures.refused == 0 {
+        return Ok(figures);
+    }
+    Err(Error::Failures {
+        server: server.name,
+        failures: figures.refused,
+        requests: figures.requests,
+    })
+}
+
+/// Begins to put `load` on `server`; requests may be refused.
+pub(crate) fn start(server: &Server, load: Load<'_>) -> Result<Running, Error> {
     let script = tempfile::Builder::new().suffix(".lua").tempfile()?;
-    fs_err::write(script.path(), SCRIPT)?;
-    let connections = load.connections.to_string();
-    let mut wrk = process::command("wrk");
-    wrk.args(["--threads", "2", "--connections", &connections])
+    fs_err::write(script.path(), format!("{}\n{SCRIPT}", load.script))?;
+    let mut command = process::command("wrk");
+    command
+        .args(["--threads", &load.threads.to_string()])
+        .args(["--connections", &load.connections.to_string()])
         .args(["--duration", &format!("{}s", load.duration.as_secs())])
         .args(["--timeout", "30s"])
         .arg("--script")
         .arg(script.path());
     for header in load.headers {
-        wrk.args(["--header", header]);
+        command.args(["--header", header]);
     }
-    wrk.arg(server.url(load.path));
-    let text = process::output(&mut wrk)?;
-    let figures = parse(&text).ok_or_else(|| Error::Answer {
-        command: process::shown(&wrk),
-        got: text,
-        expected: "a line that begins with `figures`".to_owned(),
-    })?;
-    if figures.failures > 0 || figures.requests == 0 {
-        return Err(Error::Failures {
-            server: server.name,
-            failures: figures.failures,
-            requests: figures.requests,
-        });
+    command.arg(server.url(load.path));
+    let mut child = process::start_quiet(&mut command)?;
+    let output = child.stdout.take().expect("`start_quiet` keeps the output");
+    Ok(Running {
+        server: server.name,
+        command,
+        _group: Foreground::enter(process::leader(&child)),
+        child: Some(child),
+        output: BufReader::new(output),
+        text: String::new(),
+        _script: script,
+    })
+}
+
+impl Running {
+    /// Waits until wrk's script writes that line.
+    pub(crate) fn wait_for(&mut self, expected: &str) -> Result<(), Error> {
+        let mut line = String::new();
+        while self.output.read_line(&mut line)? > 0 {
+            if line.trim_end() == expected {
+                return Ok(());
+            }
+            self.text.push_str(&std::mem::take(&mut line));
+        }
+        Err(Error::Answer {
+            command: process::shown(&self.command),
+            got: self.text.clone(),
+            expected: format!("`{expected}` before the end"),
+        })
     }
-    Ok(figures)
+
+    /// Waits for the end of the load.
+    pub(crate) fn finish(mut self) -> Result<Figures, Error> {
+        self.output.read_to_string(&mut self.text)?;
+        if let Some(child) = self.child.take() {
+            process::finish(&self.command, child)?;
+        }
+        let figures = parse(&self.text).ok_or_else(|| Error::Answer {
+            command: process::shown(&self.command),
+            got: self.text.clone(),
+            expected: "a line that begins with `figures`".to_owned(),
+        })?;
+        if figures.failures > 0 || figures.requests == 0 {
+            return Err(Error::Failures {
+                server: self.server,
+                failures: figures.failures,
+                requests: figures.requests,
+            });
+        }
+        Ok(figures)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have just ended by itself, which is the aim.
+            let _ = kill_process_group(process::leader(&child), Signal::TERM);
+            let _ = child.wait();
+        }
+    }
 }
 
 fn parse(text: &str) -> Option<Figures> {
@@ -100,14 +209,16 @@ fn parse(text: &str) -> Option<Figures> {
         .split(' ')
         .map(|word| word.parse().ok())
         .collect::<Option<_>>()?;
-    let [requests, duration_us, failures, p50_us, p99_us] = numbers[..] else {
+    let [requests, duration_us, failures, refused, p50_us, p99_us] = numbers[..] else {
         return None;
     };
     Some(Figures {
         requests,
+        refused,
         seconds: count(duration_us) / 1e6,
         p50_ms: count(p50_us) / 1e3,
         p99_ms: count(p99_us) / 1e3,
+        text: text.to_owned(),
         failures,
     })
 }
@@ -121,34 +232,31 @@ fn count(number: u64) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Figures, parse};
+    use super::parse;
 
     const TEXT: &str = "Running 5s test @ https://127.0.0.1:5043/v2/\n  2 threads and 16 connections\n\
-        Requests/sec:    530.11\nfigures 2660 5018000 0 29500 83250\n";
+        Requests/sec:    530.11\nfigures 2660 5018000 1 7 29500 83250\n";
 
     #[test]
     fn the_line_is_found_in_its_text() {
         let figures = parse(TEXT).unwrap();
         assert_eq!(
-            figures,
-            Figures {
-                requests: 2660,
-                seconds: 5.018,
-                p50_ms: 29.5,
-                p99_ms: 83.25,
-                failures: 0,
-            }
+            (figures.requests, figures.failures, figures.refused),
+            (2660, 1, 7)
+        );
+        assert_eq!(
+            (figures.seconds, figures.p50_ms, figures.p99_ms),
+            (5.018, 29.5, 83.25)
         );
         assert!((figures.rate() - 530.09).abs() < 0.01);
-        assert!((figures.cpu_micros(2.66) - 1000.0).abs() < 1e-6);
     }
 
     #[test]
     fn anything_else_is_refused() {
         assert_eq!(parse("Requests/sec: 530.11\n"), None);
-        assert_eq!(parse("figures 1 2 3 4\n"), None);
-        assert_eq!(parse("figures 1 2 3 4 5 6\n"), None);
-        assert_eq!(parse("figures 1 2 3 4 -5\n"), None);
+        assert_eq!(parse("figures 1 2 3 4 5\n"), None);
+        assert_eq!(parse("figures 1 2 3 4 5 6 7\n"), None);
+        assert_eq!(parse("figures 1 2 3 4 5 -6\n"), None);
     }
 
     proptest! {

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::bench::Effort;
+use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::fixture::Fixture;
-use crate::bench::report::{Aim, Metric};
+use crate::bench::kind::Kind;
+use crate::bench::metric::{Aim, Metric};
+use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::error::Error;
 use crate::process;
 
-const MANIFESTS: usize = 500;
 /// Layers of each manifest; as many again are nobody's.
 const LAYERS: usize = 100;
 
@@ -20,25 +21,21 @@ const LAYERS: usize = 100;
 pub(crate) struct Collect;
 
 impl Case for Collect {
-    fn name(&self) -> &'static str {
-        "collect"
+    fn heading(&self) -> Heading {
+        const {
+            Heading {
+                name: "collect",
+                title: "garbage collection of 100,000 blobs, 50,000 of them nobody's",
+                metrics: &[
+                    Metric::aimed("seconds", &[Aim::RatioAtMost(1.0)]),
+                    Metric::plain("blobs left (500 manifests, 50,000 layers)"),
+                ],
+            }
+        }
     }
 
-    fn title(&self) -> &'static str {
-        "garbage collection of 100,000 blobs, 50,000 of them nobody's"
-    }
-
-    fn metrics(&self) -> &'static [Metric] {
-        &[
-            Metric {
-                label: "seconds",
-                aim: Some(Aim::RatioAtMost(1.0)),
-            },
-            Metric {
-                label: "blobs left (500 manifests, 50,000 layers)",
-                aim: None,
-            },
-        ]
+    fn servers(&self) -> &'static [Kind] {
+        Kind::PAIR
     }
 
     /// Each round needs a new tree, which takes longer than the collection.
@@ -56,7 +53,7 @@ impl Case for Collect {
         if root.exists() {
             fs_err::remove_dir_all(&root)?;
         }
-        fill(&root)?;
+        fill(&root, fixture.sizes.collected_manifests)?;
         let config = root.join("config.yml");
         let text = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n",
@@ -85,11 +82,11 @@ impl Case for Collect {
 }
 
 /// Writes the tree, as it would be after pushes that are long past.
-fn fill(root: &Path) -> Result<(), Error> {
+fn fill(root: &Path, manifests: usize) -> Result<(), Error> {
     let base = root.join("docker/registry/v2");
     let repository = base.join("repositories/app");
     let mut number = 0_usize;
-    for tag in 0..MANIFESTS {
+    for tag in 0..manifests {
         let mut layers = Vec::with_capacity(LAYERS);
         for nobodys in [false, true] {
             for _ in 0..LAYERS {

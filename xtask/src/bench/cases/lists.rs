@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::bench::Effort;
+use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::client;
 use crate::bench::fixture::Fixture;
-use crate::bench::report::{Aim, Metric};
+use crate::bench::metric::{Aim, Metric};
+use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::error::Error;
-
-const REPOSITORIES: usize = 10_000;
-const TAGS: usize = 100_000;
 
 /// Tidegate keeps the names in a directory only if it has not changed for two
 /// seconds, for until then a further change could bear the same time. Pages are
@@ -31,41 +29,30 @@ const PATHS: [&str; 4] = [
 pub(crate) struct Lists;
 
 impl Case for Lists {
-    fn name(&self) -> &'static str {
-        "lists"
-    }
-
-    fn title(&self) -> &'static str {
-        "lists of 10,000 repositories and 100,000 tags, connection and handshake included"
-    }
-
-    fn metrics(&self) -> &'static [Metric] {
-        &[
-            Metric {
-                label: "100 repositories, ms",
-                aim: Some(Aim::RatioAtMost(0.05)),
-            },
-            Metric {
-                label: "1,000 repositories, ms",
-                aim: Some(Aim::RatioAtMost(0.05)),
-            },
-            Metric {
-                label: "1,000 tags, ms (docker-registry sends all)",
-                aim: Some(Aim::RatioAtMost(0.05)),
-            },
-            Metric {
-                label: "all 100,000 tags, ms",
-                aim: None,
-            },
-        ]
+    fn heading(&self) -> Heading {
+        const {
+            Heading {
+                name: "lists",
+                title: "lists of 10,000 repositories and 100,000 tags, connection and handshake included",
+                metrics: &[
+                    Metric::aimed("100 repositories, ms", &[Aim::RatioAtMost(0.05)]),
+                    Metric::aimed("1,000 repositories, ms", &[Aim::RatioAtMost(0.05)]),
+                    Metric::aimed(
+                        "1,000 tags, ms (docker-registry sends all)",
+                        &[Aim::RatioAtMost(0.05)],
+                    ),
+                    Metric::plain("all 100,000 tags, ms"),
+                ],
+            }
+        }
     }
 
     /// Makes the lists on disk, as pushes would, and asks for each once when
     /// they are at rest.
-    fn prepare(&mut self, server: &Server, _fixture: &Fixture) -> Result<(), Error> {
+    fn prepare(&mut self, server: &Server, fixture: &Fixture) -> Result<(), Error> {
         let repositories = server.storage.join("docker/registry/v2/repositories");
         let digest = "a".repeat(64);
-        for number in 0..REPOSITORIES {
+        for number in 0..fixture.sizes.repositories {
             let name = format!("group-{:02}/app-{number:04}", number / 100);
             let repository = repositories.join(name);
             link(
@@ -76,7 +63,7 @@ impl Case for Lists {
             link(&revisions.join(&digest), &digest)?;
         }
         let tags = repositories.join("many/_manifests/tags");
-        for number in 0..TAGS {
+        for number in 0..fixture.sizes.tags {
             link(&tags.join(format!("v{number:06}/current")), &digest)?;
         }
         rest();

@@ -1,9 +1,10 @@
 //! What the servers hold in memory after everything before.
 
-use crate::bench::Effort;
+use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::fixture::Fixture;
-use crate::bench::report::{Aim, Metric};
+use crate::bench::metric::{Aim, Metric};
+use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::error::Error;
 
@@ -11,25 +12,17 @@ use crate::error::Error;
 pub(crate) struct ResidentMemory;
 
 impl Case for ResidentMemory {
-    fn name(&self) -> &'static str {
-        "memory"
-    }
-
-    fn title(&self) -> &'static str {
-        "memory after all of that"
-    }
-
-    fn metrics(&self) -> &'static [Metric] {
-        &[
-            Metric {
-                label: "resident MiB, all processes",
-                aim: Some(Aim::AtMost(40.0)),
-            },
-            Metric {
-                label: "the same, shared pages once",
-                aim: None,
-            },
-        ]
+    fn heading(&self) -> Heading {
+        const {
+            Heading {
+                name: "memory",
+                title: "memory after all of that",
+                metrics: &[
+                    Metric::aimed("resident MiB, all processes", &[Aim::AtMost(40.0)]),
+                    Metric::plain("the same, shared pages once"),
+                ],
+            }
+        }
     }
 
     fn rounds(&self, _effort: Effort) -> usize {

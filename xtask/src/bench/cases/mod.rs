@@ -1,30 +1,45 @@
 //! What is measured: one file for each kind of work.
 
 mod collect;
+mod flood;
 mod handshake;
+mod head;
+mod huge;
+mod idle;
 mod lists;
 mod manifest;
 mod memory;
+mod mount;
+mod ping;
 mod pull;
 mod push;
+mod push_small;
 mod rights;
+mod small;
 
-use crate::bench::Effort;
+use crate::bench::args::Effort;
 use crate::bench::fixture::Fixture;
-use crate::bench::report::Metric;
+use crate::bench::kind::Kind;
+use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::error::Error;
 
 /// One kind of work.
 pub(crate) trait Case {
-    /// What `--only` calls it.
-    fn name(&self) -> &'static str;
+    /// What it is called, and what is measured, in the order of
+    /// [`Case::measure`]'s figures.
+    fn heading(&self) -> Heading;
 
-    /// What the report calls it.
-    fn title(&self) -> &'static str;
+    /// Which servers can do it.
+    fn servers(&self) -> &'static [Kind] {
+        Kind::REGISTRIES
+    }
 
-    /// What is measured, in the order of [`Case::measure`]'s figures.
-    fn metrics(&self) -> &'static [Metric];
+    /// Whether it takes so much time or room that it is done only if the user
+    /// names it.
+    fn must_be_named(&self) -> bool {
+        false
+    }
 
     /// How often it is measured.
     fn rounds(&self, effort: Effort) -> usize {
@@ -49,62 +64,112 @@ pub(crate) trait Case {
 /// All of them, in the order of a run: memory is looked at last.
 fn all() -> Vec<Box<dyn Case>> {
     vec![
-        Box::new(manifest::ManifestGet),
-        Box::new(pull::Pull::over_http_1()),
-        Box::new(pull::Pull::over_http_2()),
-        Box::new(push::Push::default()),
-        Box::new(handshake::Handshakes),
+        Box::new(manifest::ManifestGet::over_1()),
+        Box::new(manifest::ManifestGet::over_16()),
+        Box::new(manifest::ManifestGet::over_256()),
+        Box::new(head::HeadBlob),
+        Box::new(ping::Ping),
+        Box::new(pull::Pull::one_over_http_1()),
+        Box::new(pull::Pull::four_over_http_1()),
+        Box::new(pull::Pull::one_over_http_2()),
+        Box::new(pull::Pull::four_over_http_2()),
+        Box::new(small::PullSmall::default()),
+        Box::new(push::Push::over_http_1()),
+        Box::new(push::Push::over_http_2()),
+        Box::new(push_small::PushSmall::default()),
+        Box::new(huge::PushHuge::default()),
+        Box::new(mount::Mount::default()),
+        Box::new(flood::Flood),
+        Box::new(handshake::Handshakes::full()),
+        Box::new(handshake::Handshakes::resumed()),
         Box::new(rights::Rights::default()),
         Box::new(lists::Lists),
         Box::new(collect::Collect),
+        Box::new(idle::Idle),
         Box::new(memory::ResidentMemory),
     ]
 }
 
-/// Those that the user named, or all if there were none.
+/// What the report may show, in its order.
+pub(crate) fn headings() -> Vec<Heading> {
+    all().iter().map(|case| case.heading()).collect()
+}
+
+/// Those that the user named, by their whole name or the words it begins with;
+/// without names, all but the largest.
 pub(crate) fn chosen(names: &[String]) -> Result<Vec<Box<dyn Case>>, Error> {
     let mut cases = all();
     if let Some(unknown) = names
         .iter()
-        .find(|name| cases.iter().all(|case| case.name() != name.as_str()))
+        .find(|name| !cases.iter().any(|case| is_meant(case.as_ref(), name)))
     {
-        let known: Vec<_> = cases.iter().map(|case| case.name()).collect();
+        let known: Vec<_> = cases.iter().map(|case| case.heading().name).collect();
         return Err(Error::UnknownCase {
             name: unknown.clone(),
             known: known.join(", "),
         });
     }
-    if !names.is_empty() {
-        cases.retain(|case| names.iter().any(|name| name == case.name()));
-    }
+    cases.retain(|case| {
+        if names.is_empty() {
+            return !case.must_be_named();
+        }
+        names.iter().any(|name| is_meant(case.as_ref(), name))
+    });
     Ok(cases)
+}
+
+fn is_meant(case: &dyn Case, name: &str) -> bool {
+    case.heading()
+        .name
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use super::{all, chosen};
+    use super::{Case, all, chosen, headings};
+    use crate::bench::kind::Kind;
 
-    #[test]
-    fn every_case_has_its_own_name_and_something_to_measure() {
-        let names: HashSet<_> = all().iter().map(|case| case.name()).collect();
-        assert_eq!(names.len(), all().len());
-        assert!(all().iter().all(|case| !case.metrics().is_empty()));
+    fn names(chosen: &[Box<dyn Case>]) -> Vec<&'static str> {
+        chosen.iter().map(|case| case.heading().name).collect()
     }
 
     #[test]
-    fn without_names_all_are_run_and_memory_last() {
+    fn every_case_has_its_own_name_and_something_to_measure() {
+        let headings = headings();
+        let names: HashSet<_> = headings.iter().map(|heading| heading.name).collect();
+        assert_eq!(names.len(), headings.len());
+        assert!(headings.iter().all(|heading| !heading.metrics.is_empty()));
+    }
+
+    #[test]
+    fn tidegate_is_measured_beside_the_recipe_in_every_case() {
+        for case in all() {
+            let servers = case.servers();
+            let name = case.heading().name;
+            assert!(
+                Kind::PAIR.iter().all(|kind| servers.contains(kind)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_names_all_but_the_largest_are_run_and_memory_last() {
         let cases = chosen(&[]).unwrap();
-        assert_eq!(cases.len(), all().len());
-        assert_eq!(cases.last().unwrap().name(), "memory");
+        assert!(cases.iter().all(|case| !case.must_be_named()));
+        assert_eq!(names(&cases).last(), Some(&"memory"));
     }
 
     #[test]
     fn named_cases_are_run_in_the_usual_order() {
-        let cases = chosen(&["push".to_owned(), "manifest".to_owned()]).unwrap();
-        let names: Vec<_> = cases.iter().map(|case| case.name()).collect();
-        assert_eq!(names, ["manifest", "push"]);
+        let cases = chosen(&["push-http1".to_owned(), "manifest".to_owned()]).unwrap();
+        assert_eq!(
+            names(&cases),
+            ["manifest-1", "manifest-16", "manifest-256", "push-http1"]
+        );
     }
 
     #[test]
@@ -112,10 +177,7 @@ mod tests {
         let Err(error) = chosen(&["pul".to_owned()]) else {
             panic!("`pul` was taken for a case");
         };
-        assert_eq!(
-            error.to_string(),
-            "no such case: `pul`; the cases are manifest, pull-http1, pull-http2, push, \
-             handshake, rights, lists, collect, memory"
-        );
+        let start = "no such case: `pul`; the cases are manifest-1, manifest-16, ";
+        assert!(error.to_string().starts_with(start), "{error}");
     }
 }

@@ -1,39 +1,72 @@
 //! A large layer on its way to the disk.
 
-use crate::bench::Effort;
+use crate::bench::args::Effort;
+use crate::bench::blob::Blob;
 use crate::bench::cases::Case;
-use crate::bench::fixture::{Blob, Fixture, LAYER_MIB};
-use crate::bench::report::{Aim, Metric};
+use crate::bench::client::Protocol;
+use crate::bench::fixture::Fixture;
+use crate::bench::meter::{Meter, mib};
+use crate::bench::metric::{Aim, Metric};
+use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::error::Error;
 
 /// One blob that the server has not seen before, each time.
-#[derive(Default)]
 pub(crate) struct Push {
+    heading: Heading,
+    protocol: Protocol,
     blob: Option<Blob>,
     pushed: u64,
 }
 
+const SERVER_CPU: Metric = Metric::aimed("server CPU-s/GiB", &[Aim::RatioAtMost(0.25)]);
+const CLIENT_CPU: Metric = Metric::plain("client CPU-s/GiB");
+const PEAK: Metric = Metric::plain("peak MiB, all processes");
+
+impl Push {
+    pub(crate) fn over_http_1() -> Self {
+        Self {
+            heading: const {
+                Heading {
+                    name: "push-http1",
+                    title: "512 MiB push (POST, PATCH, PUT), HTTP/1.1",
+                    metrics: &[
+                        Metric::aimed("MiB/s", &[Aim::RatioAtLeast(4.0)]),
+                        SERVER_CPU,
+                        CLIENT_CPU,
+                        PEAK,
+                    ],
+                }
+            },
+            protocol: Protocol::Http1,
+            blob: None,
+            pushed: 0,
+        }
+    }
+
+    pub(crate) fn over_http_2() -> Self {
+        Self {
+            heading: const {
+                Heading {
+                    name: "push-http2",
+                    title: "512 MiB push (POST, PATCH, PUT), HTTP/2",
+                    metrics: &[
+                        Metric::aimed("MiB/s", &[Aim::RatioAtLeast(3.0)]),
+                        SERVER_CPU,
+                        CLIENT_CPU,
+                        PEAK,
+                    ],
+                }
+            },
+            protocol: Protocol::Http2,
+            ..Self::over_http_1()
+        }
+    }
+}
+
 impl Case for Push {
-    fn name(&self) -> &'static str {
-        "push"
-    }
-
-    fn title(&self) -> &'static str {
-        "512 MiB push (POST, PATCH, PUT), HTTP/1.1"
-    }
-
-    fn metrics(&self) -> &'static [Metric] {
-        &[
-            Metric {
-                label: "MiB/s",
-                aim: Some(Aim::RatioAtLeast(4.0)),
-            },
-            Metric {
-                label: "server CPU-s/GiB",
-                aim: Some(Aim::RatioAtMost(0.25)),
-            },
-        ]
+    fn heading(&self) -> Heading {
+        self.heading
     }
 
     fn measure(
@@ -44,33 +77,21 @@ impl Case for Push {
     ) -> Result<Vec<f64>, Error> {
         let blob = match &mut self.blob {
             Some(blob) => blob,
-            none => none.insert(Blob::random(fixture.path("push"), LAYER_MIB << 20)?),
+            none => none.insert(Blob::random(
+                fixture.path(self.heading.name),
+                fixture.sizes.layer,
+            )?),
         };
         self.pushed += 1;
         blob.renew(self.pushed)?;
         // Or a server would wait for the disk on behalf of its predecessor.
         rustix::fs::sync();
-        let before = server.cpu_seconds()?;
-        let seconds = blob.push(server)?;
-        let cpu = server.cpu_seconds()? - before;
-        forget(blob, server)?;
-        let [mib, gib] = [LAYER_MIB as f64, LAYER_MIB as f64 / 1024.0];
-        Ok(vec![mib / seconds, cpu / gib])
+        server.forget_peak()?;
+        let meter = Meter::begin(server)?;
+        let seconds = blob.push(server, self.protocol)?;
+        let [server_cpu, client_cpu] = meter.spent()?.per_gib(blob.size);
+        let peak = server.peak_mib()?;
+        blob.take_from(server)?;
+        Ok(vec![mib(blob.size) / seconds, server_cpu, client_cpu, peak])
     }
-}
-
-/// Checks that the blob is on the disk, and takes it away: a long run would
-/// fill the disk, and writing out old pushes would slow down new ones.
-fn forget(blob: &Blob, server: &Server) -> Result<(), Error> {
-    let stored = blob.stored_in(&server.storage);
-    let data = stored.join("data");
-    let size = fs_err::metadata(&data)?.len();
-    if size != LAYER_MIB << 20 {
-        return Err(Error::File {
-            path: data,
-            got: format!("{size} bytes"),
-            expected: "the 512 MiB that were pushed",
-        });
-    }
-    Ok(fs_err::remove_dir_all(stored)?)
 }

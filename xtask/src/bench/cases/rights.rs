@@ -1,10 +1,12 @@
 //! What rights cost: the same manifest with a password alone, with 200 rules, and
 //! with a token.
 
-use crate::bench::Effort;
+use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, REPOSITORY, manifest_path};
-use crate::bench::report::{Aim, Metric};
+use crate::bench::kind::Kind;
+use crate::bench::metric::{Aim, Metric};
+use crate::bench::report::Heading;
 use crate::bench::server::{Server, free_address};
 use crate::bench::{client, wrk};
 use crate::error::Error;
@@ -22,29 +24,22 @@ struct Guarded {
 }
 
 impl Case for Rights {
-    fn name(&self) -> &'static str {
-        "rights"
+    fn heading(&self) -> Heading {
+        const {
+            Heading {
+                name: "rights",
+                title: "manifest GET, 16 connections: what rights cost",
+                metrics: &[
+                    Metric::plain("requests/s with a password"),
+                    Metric::aimed("% slower with 200 rules", &[Aim::AtMost(10.0)]),
+                    Metric::aimed("% slower with a token", &[Aim::AtMost(10.0)]),
+                ],
+            }
+        }
     }
 
-    fn title(&self) -> &'static str {
-        "manifest GET, 16 connections: what rights cost"
-    }
-
-    fn metrics(&self) -> &'static [Metric] {
-        &[
-            Metric {
-                label: "requests/s with a password",
-                aim: None,
-            },
-            Metric {
-                label: "% slower with 200 rules",
-                aim: Some(Aim::AtMost(10.0)),
-            },
-            Metric {
-                label: "% slower with a token",
-                aim: Some(Aim::AtMost(10.0)),
-            },
-        ]
+    fn servers(&self) -> &'static [Kind] {
+        Kind::PAIR
     }
 
     fn prepare(&mut self, server: &Server, fixture: &Fixture) -> Result<(), Error> {
@@ -63,12 +58,8 @@ impl Case for Rights {
     ) -> Result<Vec<f64>, Error> {
         let accept = format!("Accept: {MANIFEST_TYPE}");
         let rate = |server: &Server, authorization: &str| {
-            let load = wrk::Load {
-                path: &manifest_path(),
-                headers: &[authorization, &accept],
-                connections: 16,
-                duration: effort.load,
-            };
+            let (path, headers) = (manifest_path(), [authorization, &accept]);
+            let load = wrk::Load::get(&path, &headers, 16, effort.load);
             wrk::run(server, load).map(|figures| figures.rate())
         };
         let plain = rate(server, AUTHORIZATION)?;
@@ -115,6 +106,7 @@ impl Guarded {
         let service = Service::start("tidegate", &mut command, &fixture.path("rights.log"))?;
         let mut server = Server {
             name: "Tidegate with rules",
+            kind: plain.kind,
             address,
             binary: plain.binary.clone(),
             storage: plain.storage.clone(),
