@@ -13,7 +13,9 @@ use tidegate_auth::audit::Audit;
 use tidegate_auth::docker_auth::{DockerAuth, Refusals};
 use tidegate_auth::token_server::{Answer, Authority, TokenServer};
 use tidegate_config::auth_config::{self, Bind, RealIp};
-use tidegate_config::{AccessLog, CertificateFiles, Edge, Listener, Log, LogFormat, Protocol};
+use tidegate_config::{
+    AccessLog, CertificateFiles, Edge, Listener, Log, LogFormat, Protocol, TlsOffer,
+};
 use tidegate_failure::Failure;
 use tidegate_proxy::{
     Backend, ClientAddress, Destination, Front, FrontSettings, RequestBody, ResponseBody,
@@ -94,6 +96,7 @@ fn listener(address: std::net::SocketAddr, speaks_tls: bool) -> Listener {
         } else {
             Protocol::Http
         },
+        offer: TlsOffer::default(),
         client_auth: None,
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use certs_tool::HostName;
 use clap::Args;
-use tidegate_config::{Listener, Protocol, Settings};
+use tidegate_config::{Listener, Protocol, Settings, TlsOffer};
 use tidegate_failure::Failure;
 use tidegate_proxy::BindError;
 
@@ -173,6 +173,7 @@ fn with_listeners(mut settings: Settings, asked: &[SocketAddr]) -> Settings {
             .map(|address| Listener {
                 address: *address,
                 protocol: Protocol::Https,
+                offer: TlsOffer::default(),
                 client_auth: None,
             })
             .collect();

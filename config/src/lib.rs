@@ -39,7 +39,7 @@ pub use pattern::{Expression, Pattern, PatternError};
 pub use settings::{
     AccessLog, AuditLog, Auth, Backend, CertificateFiles, Collect, DebugListener, Edge, Forward,
     Health, ImmutableRule, Listener, Log, LogFormat, Protocol, Registry, RetentionRule, Schema1,
-    Scrub, Server, Settings,
+    Scrub, Server, Settings, TlsOffer, TlsVersion,
 };
 pub use stamp::FileStamp;
 pub use tidegate_toml::{parse, write};

@@ -148,6 +148,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// What is offered to clients where TLS is spoken.
+    pub offer: TlsOffer,
     /// What certificates are asked of clients, where TLS is spoken and the site
     /// does not say otherwise. `None`: none.
     pub client_auth: Option<ClientAuth>,
@@ -156,7 +158,7 @@ pub struct Listener {
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1 as the client chooses.
+    /// TLS, of which [`Listener::offer`] says more.
     Https,
     /// Plain HTTP, for use behind another proxy that ends TLS.
     Http,
@@ -166,6 +168,35 @@ pub enum Protocol {
         /// The port of the URL that the client is sent to.
         port: u16,
     },
+}
+
+/// What clients may choose from in a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TlsOffer {
+    /// Whether HTTP/2 is offered beside HTTP/1.1, where the site does not say
+    /// otherwise.
+    pub http2: bool,
+    /// The oldest version of TLS.
+    pub minimum: TlsVersion,
+}
+
+impl Default for TlsOffer {
+    /// All that there is.
+    fn default() -> Self {
+        Self {
+            http2: true,
+            minimum: TlsVersion::Tls12,
+        }
+    }
+}
+
+/// A version of TLS that is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
 }
 
 /// One `[[certificate]]`: a chain and the key that belongs to it, both PEM.

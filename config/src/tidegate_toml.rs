@@ -58,7 +58,17 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
     let mut listeners = Vec::with_capacity(file.listener.len());
     for entry in file.listener {
         let span = entry.span();
-        let (mut listener, client_auth) = entry.into_inner().into_parts();
+        let entry = entry.into_inner();
+        let http2 = entry.http2.as_ref().map(Spanned::span);
+        let of_tls = http2.or_else(|| entry.minimum_tls.as_ref().map(Spanned::span));
+        let (mut listener, client_auth) = entry.into_parts();
+        if let Some(span) = of_tls.filter(|_| listener.protocol != Protocol::Https) {
+            return Err(wrong(
+                span,
+                "how TLS is spoken, at a listener that does not speak TLS",
+                "take it out, or set `protocol = \"https\"`",
+            ));
+        }
         if listener.protocol == Protocol::Https && file.certificate.is_empty() {
             return Err(wrong(
                 span,

@@ -11,7 +11,6 @@ use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
-use rustls::ServerConfig;
 use rustls::server::ResolvesServerCert;
 use socket2::Socket;
 use tidegate_auth::Verifier;
@@ -38,7 +37,7 @@ use crate::public_ca::PublicCa;
 use crate::redirect::Redirector;
 use crate::service::{KEEP_ALIVE_SECONDS, Service, Shared};
 use crate::sites::{Action, Attached, Sites};
-use crate::tls::{self, Handshakes};
+use crate::tls::{self, Handshakes, Offers};
 
 /// Bytes of one upload that may be on their way to us (RFC 9113, section 6.9):
 /// at 64 KiB, the default, a client 20 ms away could send 3 MiB/s at most.
@@ -79,7 +78,7 @@ pub struct Front {
     certificates: Arc<CertificateStore>,
     client_certificates: Arc<ClientCertificates>,
     public_ca: Arc<PublicCa>,
-    tls: Arc<ServerConfig>,
+    tls: Arc<Offers>,
     in_flight: Arc<InFlight>,
     drain_timeout: Duration,
 }
@@ -113,7 +112,7 @@ pub struct PreparedFront {
     listeners: Vec<Listener>,
     certificates: Arc<CertificateStore>,
     client_certificates: Arc<ClientCertificates>,
-    tls: Arc<ServerConfig>,
+    tls: Arc<Offers>,
     refused: RefusedUserAgents,
     proxies: TrustedProxies,
     access_log: AccessLog,
@@ -147,12 +146,12 @@ impl PreparedFront {
         let of_listeners = listeners.iter().filter_map(|l| l.client_auth.as_ref());
         let wanted = of_listeners.chain(&settings.client_auth);
         let client_certificates = ClientCertificates::load(wanted, &resolver, &provider)?;
-        let config = tls::server_config(resolver, provider, None).map_err(BindError::Tls)?;
+        let offers = Offers::new(&resolver, &provider, None).map_err(BindError::Tls)?;
         Ok(Self {
             listeners,
             certificates,
             client_certificates: Arc::new(client_certificates),
-            tls: Arc::new(config),
+            tls: Arc::new(offers),
             refused: RefusedUserAgents::compile(settings.edge.refused_user_agents.as_deref())?,
             proxies: TrustedProxies::new(settings.edge.trusted_proxies),
             access_log: settings.access_log,

@@ -194,7 +194,7 @@ fn handshake_hint(reason: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_config::Protocol;
+    use tidegate_config::{Protocol, TlsOffer};
     use tidegate_failure::Explain as _;
 
     use super::*;
@@ -203,6 +203,7 @@ mod tests {
         Listener {
             address: address.parse().unwrap(),
             protocol: Protocol::Http,
+            offer: TlsOffer::default(),
             client_auth: None,
         }
     }

@@ -9,10 +9,11 @@ use rustls::server::{
     Acceptor, NoClientAuth, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache,
 };
 use rustls::version::{TLS12, TLS13};
+use tidegate_config::{TlsOffer, TlsVersion};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::client_certificates::Shown;
-use crate::sites::Attached;
+use crate::sites::{Attached, Manner};
 use crate::socket::ClientSocket;
 use crate::tls_socket::TlsSocket;
 
@@ -26,38 +27,68 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1 (RFC 7301), resumption by tickets
-/// whose keys rotate and never leave the process. Each configuration has its own
-/// tickets: a session that was begun without asking for a certificate, or with
-/// other CAs, is not resumed where one is asked for.
+/// How handshakes are made, for each offer: HTTP/2 before HTTP/1.1 (RFC 7301),
+/// resumption by tickets whose keys rotate and never leave the process.
 ///
-/// # Errors
-/// If the provider has no randomness or no suites for these versions.
-pub(crate) fn server_config(
-    certificates: Arc<dyn ResolvesServerCert>,
-    provider: Arc<CryptoProvider>,
-    clients: Option<Arc<dyn ClientCertVerifier>>,
-) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_client_cert_verifier(clients.unwrap_or_else(|| Arc::new(NoClientAuth)))
-        .with_cert_resolver(certificates);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-    Ok(config)
+/// Those made apart have tickets of their own: a session that was begun without
+/// asking for a certificate, or with other CAs, is not resumed where one is asked
+/// for.
+pub(crate) struct Offers(Vec<(TlsOffer, Arc<ServerConfig>)>);
+
+impl Offers {
+    /// Without `clients`, no certificates are asked for.
+    ///
+    /// # Errors
+    /// If the provider has no randomness or no suites for these versions.
+    pub(crate) fn new(
+        certificates: &Arc<dyn ResolvesServerCert>,
+        provider: &Arc<CryptoProvider>,
+        clients: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Result<Self, rustls::Error> {
+        let clients = clients.unwrap_or_else(|| Arc::new(NoClientAuth));
+        let mut offers = Vec::new();
+        for minimum in [TlsVersion::Tls12, TlsVersion::Tls13] {
+            let versions: &[_] = match minimum {
+                TlsVersion::Tls12 => &[&TLS13, &TLS12],
+                TlsVersion::Tls13 => &[&TLS13],
+            };
+            let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+                .with_protocol_versions(versions)?
+                .with_client_cert_verifier(Arc::clone(&clients))
+                .with_cert_resolver(Arc::clone(certificates));
+            config.ticketer = aws_lc_rs::Ticketer::new()?;
+            config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+            for http2 in [false, true] {
+                // What is spoken within is agreed on anew when a session is resumed.
+                let mut config = config.clone();
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                if http2 {
+                    config.alpn_protocols.insert(0, b"h2".to_vec());
+                }
+                offers.push((TlsOffer { http2, minimum }, Arc::new(config)));
+            }
+        }
+        Ok(Self(offers))
+    }
+
+    /// How a handshake is made with that on offer.
+    pub(crate) fn of(&self, offer: TlsOffer) -> Arc<ServerConfig> {
+        let found = self.0.iter().find(|(known, _)| *known == offer);
+        let (_, config) = found.expect("one was made for each version, with HTTP/2 and without");
+        Arc::clone(config)
+    }
 }
 
 /// How one listener shakes hands.
 pub(crate) struct Handshakes {
     /// Where no certificate is asked for.
-    plain: Arc<ServerConfig>,
+    plain: Arc<Offers>,
     /// The sites of the listener, which may ask for one.
     sites: Arc<Attached>,
 }
 
 impl Handshakes {
-    pub(crate) fn new(plain: Arc<ServerConfig>, sites: Arc<Attached>) -> Self {
+    pub(crate) fn new(plain: Arc<Offers>, sites: Arc<Attached>) -> Self {
         Self { plain, sites }
     }
 
@@ -67,16 +98,15 @@ impl Handshakes {
     /// # Errors
     /// What went wrong; the client has been told.
     pub(crate) async fn shake(&self, socket: ClientSocket) -> io::Result<TlsSocket> {
-        if !self.sites.ask_for_certificates() {
-            let stream = TlsAcceptor::from(Arc::clone(&self.plain)).accept(socket);
+        if let Some(offer) = self.sites.offer_without_certificates() {
+            let stream = TlsAcceptor::from(self.plain.of(offer)).accept(socket);
             return Ok(TlsSocket::new(stream.await?, None));
         }
         let begun = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-        let demand = self.sites.demand_for(begun.client_hello().server_name());
-        let demand = demand.map(Arc::clone);
+        let Manner { demand, offer } = self.sites.manner(begun.client_hello().server_name());
         let config = match &demand {
-            Some(demand) => demand.server_config(),
-            None => Arc::clone(&self.plain),
+            Some(demand) => demand.server_config(offer),
+            None => self.plain.of(offer),
         };
         let stream = begun.into_stream(config).await?;
         let shown = demand.map(|demand| {

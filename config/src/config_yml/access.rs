@@ -90,6 +90,7 @@ pub(super) fn site(auth: Auth) -> Site {
     };
     Site {
         client_auth: None,
+        http2: None,
         attachments: vec![Attachment {
             listener: 0,
             is_default: true,

@@ -85,6 +85,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
         server: http.server,
         listeners: vec![Listener {
             address: http.address,
+            offer: http.offer,
             client_auth: http.client_auth,
             protocol: match http.certificate {
                 Some(_) => Protocol::Https,

@@ -11,7 +11,7 @@ use super::value;
 use crate::client_auth::{ClientAuth, UserFrom, VerifyClient};
 use crate::header::{HeaderField, NOT_OF_ANSWERS};
 use crate::links::{Links, PathPrefix, PublicUrl};
-use crate::settings::{CertificateFiles, DebugListener, Server};
+use crate::settings::{CertificateFiles, DebugListener, Server, TlsOffer, TlsVersion};
 
 /// How long requests in flight may go on, unless the file says so. There they
 /// are cut off, or had no time at all.
@@ -22,6 +22,8 @@ pub(super) struct Http {
     pub(super) address: SocketAddr,
     /// With it, TLS is spoken.
     pub(super) certificate: Option<CertificateFiles>,
+    /// What is offered in TLS.
+    pub(super) offer: TlsOffer,
     /// What certificates are asked of clients.
     pub(super) client_auth: Option<ClientAuth>,
     pub(super) server: Server,
@@ -37,16 +39,15 @@ pub(super) fn read(http: &Section<'_>) -> Result<Http, Problem> {
         "uploads need no secret: their state is kept with them",
     );
     let address = address(http)?;
-    let (certificate, client_auth) = http.section("tls", tls)?.unzip();
-    http.section("http2", |http2| {
-        let disabled = http2.field("disabled");
-        if disabled.is_true()? && certificate.is_some() {
-            disabled.replaced("HTTP/2 stays on offer; clients choose");
-        } else {
-            disabled.honoured();
-        }
-        Ok(())
+    let (minimum, tls) = http.section("tls", |tls| Ok((minimum(tls)?, self::tls(tls)?)))?;
+    let (certificate, client_auth) = tls.unzip();
+    let http2 = http.section("http2", |http2| {
+        Ok(!http2.honoured("disabled").is_true()?)
     })?;
+    let offer = match certificate {
+        Some(_) => TlsOffer { http2, minimum },
+        None => TlsOffer::default(),
+    };
     http.section("h2c", |h2c| {
         let enabled = h2c.field("enabled");
         if enabled.is_true()? {
@@ -61,6 +62,7 @@ pub(super) fn read(http: &Section<'_>) -> Result<Http, Problem> {
     Ok(Http {
         address,
         certificate,
+        offer,
         client_auth: client_auth.flatten(),
         server: Server {
             drain_timeout: drain.unwrap_or(DRAIN_TIMEOUT),
@@ -115,16 +117,6 @@ fn tls(tls: &Section<'_>) -> Result<Option<Tls>, Problem> {
     let certificate = tls.honoured("certificate");
     let key = tls.honoured("key");
     let client_auth = client_auth(tls)?;
-    let minimum = tls.field("minimumtls");
-    match minimum.text()?.as_deref() {
-        None | Some("tls1.2") => minimum.honoured(),
-        Some("tls1.0" | "tls1.1") => minimum.replaced("TLS 1.2 and 1.3"),
-        Some("tls1.3") => minimum.refused("TLS 1.2 stays on offer"),
-        Some(other) => {
-            let what = format!("expected tls1.2 or tls1.3, got `{other}`");
-            return Err(minimum.problem(&what, "leave it out: it is tls1.2 then"));
-        }
-    }
     tls.field("ciphersuites")
         .replaced("the suites of rustls, all of which are safe");
     tls.section("letsencrypt", |letsencrypt| {
@@ -162,6 +154,23 @@ fn tls(tls: &Section<'_>) -> Result<Option<Tls>, Problem> {
             "name both, or leave both out to speak plain HTTP",
         )),
     }
+}
+
+fn minimum(tls: &Section<'_>) -> Result<TlsVersion, Problem> {
+    let minimum = tls.field("minimumtls");
+    match minimum.text()?.as_deref() {
+        None | Some("tls1.2") => minimum.honoured(),
+        Some("tls1.0" | "tls1.1") => minimum.replaced("TLS 1.2 and 1.3"),
+        Some("tls1.3") => {
+            minimum.honoured();
+            return Ok(TlsVersion::Tls13);
+        }
+        Some(other) => {
+            let what = format!("expected tls1.2 or tls1.3, got `{other}`");
+            return Err(minimum.problem(&what, "leave it out: it is tls1.2 then"));
+        }
+    }
+    Ok(TlsVersion::Tls12)
 }
 
 /// Certificates of clients: they let in, and name nobody.

@@ -9,7 +9,7 @@ use crate::finding::{Finding, Verdict};
 use crate::links::Links;
 use crate::settings::{
     AccessLog, Backend, CertificateFiles, Collect, Health, LogFormat, Protocol, Registry, Schema1,
-    Settings,
+    Settings, TlsOffer, TlsVersion,
 };
 use crate::site::Place;
 use crate::webhook::Action;
@@ -547,4 +547,31 @@ proptest! {
         let name = format!("REGISTRY_{}", key.to_uppercase().replace('.', "_"));
         let _ = read("version: 0.1\nstorage: {filesystem: }\n", &[(&name, &value)]);
     }
+}
+
+#[test]
+fn what_is_offered_in_tls_is_as_it_says() {
+    let read = |http: &str| {
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: /r}}}}\nhttp: {{addr: ':1', {http}}}\n"
+        );
+        let (settings, findings) = read(&text, &[]).unwrap();
+        let is_honoured = |finding: &Finding| finding.verdict == Verdict::Honoured;
+        assert!(findings.iter().all(is_honoured), "{:?}", lines(&findings));
+        settings.listeners[0].offer
+    };
+    let pair = "certificate: /c, key: /k";
+    let strict = read(&format!(
+        "tls: {{{pair}, minimumtls: tls1.3}}, http2: {{disabled: true}}"
+    ));
+    assert_eq!(
+        strict,
+        TlsOffer {
+            http2: false,
+            minimum: TlsVersion::Tls13
+        }
+    );
+    assert_eq!(read(&format!("tls: {{{pair}}}")), TlsOffer::default());
+    // Without TLS there is nothing to offer, and nothing to say of it.
+    assert_eq!(read("http2: {disabled: true}"), TlsOffer::default());
 }

@@ -4,7 +4,7 @@ use super::server::Server;
 use super::tree::Directive;
 use super::verdicts::Verdicts;
 use crate::diagnostic::Diagnostic;
-use crate::settings::{CertificateFiles, Listener, Protocol};
+use crate::settings::{CertificateFiles, Listener, Protocol, TlsOffer, TlsVersion};
 use crate::site::{Attachment, Site};
 
 /// What all servers of an `http` make together.
@@ -30,7 +30,8 @@ pub(super) fn attach(
     servers: Vec<(&Directive, Server)>,
     verdicts: &mut Verdicts,
 ) -> Result<Attached, Box<Diagnostic>> {
-    let shared = shared(&servers, verdicts)?;
+    let mut shared = shared(&servers, verdicts)?;
+    offer(&servers, &mut shared, verdicts);
     let listeners: Vec<Listener> = shared
         .iter()
         .map(|shared| shared.listener.clone())
@@ -53,9 +54,10 @@ pub(super) fn attach(
         let attachments: Vec<Attachment> = attachments.collect();
         // Over plain HTTP nothing can be asked for, and nginx does not look.
         let is_tls = |at: &Attachment| listeners[at.listener].protocol == Protocol::Https;
-        let client_auth = server.client_auth;
+        let client_auth = server.client_auth.clone();
         attached.sites.push(Site {
             client_auth: client_auth.filter(|_| attachments.iter().any(is_tls)),
+            http2: http2(&server, &attachments, &listeners),
             attachments,
             names: server.names,
             rewrites: server.rewrites,
@@ -116,6 +118,7 @@ fn shared(
                 listener: Listener {
                     address,
                     protocol: speaks(listen.tls),
+                    offer: TlsOffer::default(),
                     client_auth: None,
                 },
                 default: (index, listen.is_default),
@@ -123,6 +126,73 @@ fn shared(
         }
     }
     Ok(found)
+}
+
+/// Decides what is offered at each listener.
+///
+/// HTTP/2 where any `listen` of an address says so, as in nginx. A file without a
+/// word of HTTP/2 is one that was written before there was a need for it: it is
+/// offered then, as clients choose.
+///
+/// Of the versions of TLS, those of the default server count: they are agreed on
+/// before a client names a host.
+fn offer(servers: &[(&Directive, Server)], shared: &mut [Shared], verdicts: &mut Verdicts) {
+    let says_nothing = servers.iter().all(|(_, server)| {
+        server.http2.is_none() && !server.listens.iter().any(|listen| listen.http2)
+    });
+    for shared in shared {
+        let Listener {
+            address, protocol, ..
+        } = shared.listener;
+        if protocol != Protocol::Https {
+            continue;
+        }
+        let listens = |server: &Server| -> Vec<bool> {
+            let here = server.listens.iter().filter(|at| at.address == address);
+            here.map(|at| at.http2).collect()
+        };
+        let http2 = servers
+            .iter()
+            .any(|(_, server)| listens(server).contains(&true));
+        let all = servers
+            .iter()
+            .filter(|(_, server)| !listens(server).is_empty())
+            .all(|(_, server)| server.http2 == Some(true));
+        let (_, default) = &servers[shared.default.0];
+        let minimum = default.minimum.unwrap_or(TlsVersion::Tls12);
+        shared.listener.offer = TlsOffer {
+            http2: http2 || all || says_nothing,
+            minimum,
+        };
+        for (directive, server) in servers {
+            if listens(server).is_empty() {
+                continue;
+            }
+            let says = |name: &str| {
+                let mut inner = directive.children().iter();
+                inner.find(|inner| inner.name() == name)
+            };
+            if let (true, Some(false), Some(http2)) = (http2, server.http2, says("http2")) {
+                let by = format!("HTTP/2: a `listen` of {address} says `http2`, which goes before");
+                verdicts.replaced(http2, by);
+            }
+            if let Some(protocols) = says("ssl_protocols")
+                && server.minimum.unwrap_or(TlsVersion::Tls12) != minimum
+            {
+                let by = format!("those of the default server of {address}, as in nginx");
+                verdicts.replaced(protocols, by);
+            }
+        }
+    }
+}
+
+/// What a server says of HTTP/2 that its listeners do not: `off` does not take back
+/// what one of them offers.
+fn http2(server: &Server, attachments: &[Attachment], listeners: &[Listener]) -> Option<bool> {
+    let mut at = attachments.iter().map(|at| &listeners[at.listener]);
+    let without =
+        |listener: &Listener| listener.protocol == Protocol::Https && !listener.offer.http2;
+    (server.http2 == Some(true) && at.any(without)).then_some(true)
 }
 
 /// The certificates of all, those of the default servers first.

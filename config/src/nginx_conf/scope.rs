@@ -31,6 +31,8 @@ pub(super) struct Scope {
     pub(super) read_timeout: Duration,
     pub(super) send_timeout: Duration,
     pub(super) tls: UpstreamTls,
+    /// What `http2` says.
+    pub(super) http2: Option<bool>,
     /// What `set` makes.
     pub(super) set: Vec<Arc<Translation>>,
     /// The directive that names the directory of files, by its id.
@@ -61,6 +63,7 @@ impl Default for Scope {
                 verify: false,
                 trusted: None,
             },
+            http2: None,
             set: Vec::new(),
             root: None,
             is_unlogged: false,
@@ -259,12 +262,10 @@ impl Reading {
                     "answers as they are: layers are compressed already",
                 );
             }
-            "http2" if !flag(directive)? => self
-                .verdicts
-                .replaced(directive, "HTTP/2 all the same: clients choose"),
-            "gzip" | "http2" => {
+            "gzip" => {
                 flag(directive)?;
             }
+            "http2" => scope.http2 = Some(flag(directive)?),
             "proxy_cache" if first != "off" => self.verdicts.replaced(
                 directive,
                 "a request for every answer: nothing is cached here",

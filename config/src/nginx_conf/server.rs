@@ -9,7 +9,7 @@ use super::tree::Directive;
 use super::value;
 use crate::client_auth::ClientAuth;
 use crate::diagnostic::Diagnostic;
-use crate::settings::CertificateFiles;
+use crate::settings::{CertificateFiles, TlsVersion};
 use crate::site::{NotationError, PathMatch, Place, Rewrite, Rules, ServerName};
 
 /// A `server`, before it is known which listeners there are.
@@ -18,6 +18,10 @@ pub(super) struct Server {
     pub(super) names: Vec<ServerName>,
     pub(super) certificates: Vec<CertificateFiles>,
     pub(super) client_auth: Option<ClientAuth>,
+    /// What `http2` says.
+    pub(super) http2: Option<bool>,
+    /// The oldest version of TLS that `ssl_protocols` names, if it says so.
+    pub(super) minimum: Option<TlsVersion>,
     pub(super) rewrites: Vec<Rewrite>,
     pub(super) places: Vec<Place>,
     pub(super) elsewhere: Rules,
@@ -27,6 +31,7 @@ pub(super) struct Server {
 pub(super) struct Listen {
     pub(super) address: SocketAddr,
     pub(super) tls: bool,
+    pub(super) http2: bool,
     pub(super) is_default: bool,
     /// Where it stands: an index into what the server holds. `None` for the one
     /// of a server that has none.
@@ -66,6 +71,7 @@ impl Reading {
             listens.push(Listen {
                 address: SocketAddr::from(([0, 0, 0, 0], 80)),
                 tls: false,
+                http2: false,
                 is_default: false,
                 index: None,
             });
@@ -88,7 +94,7 @@ impl Reading {
                 "name the chain with `ssl_certificate` and the key with `ssl_certificate_key`",
             ));
         }
-        self.protocols(block)?;
+        let minimum = self.protocols(block)?.or(self.protocols(http)?);
         let mut scope = self.scope(outer, block)?;
         let client_auth = match self.client_auth(&scope, http, block)? {
             Asked::So(client_auth) => client_auth,
@@ -116,6 +122,8 @@ impl Reading {
             names: self.names(block)?,
             certificates,
             client_auth,
+            http2: scope.http2,
+            minimum,
             rewrites,
             places,
             elsewhere: scope.rules(),
@@ -137,16 +145,19 @@ impl Reading {
         let mut listen = Listen {
             address: address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))),
             tls: false,
+            http2: false,
             is_default: false,
             index: Some(index),
         };
-        let mut is_http2 = false;
         let mut is_quic = false;
         for (at, option) in directive.words.iter().enumerate().skip(1) {
             let (name, given) = option.text.split_once('=').unwrap_or((&option.text, ""));
             match (name, given) {
                 ("ssl", "") => listen.tls = true,
-                ("http2" | "spdy", "") => is_http2 = true,
+                ("http2", "") => listen.http2 = true,
+                ("spdy", "") => self
+                    .verdicts
+                    .replaced(directive, "HTTP/2, where the file offers it"),
                 ("quic", "") => is_quic = true,
                 ("default_server" | "default", "") => listen.is_default = true,
                 ("bind" | "reuseport" | "deferred" | "multipath", "") => {}
@@ -194,21 +205,26 @@ impl Reading {
                 .replaced(directive, "HTTP/2: HTTP/3 is not served");
             return Ok(None);
         }
-        if is_http2 && !listen.tls {
+        if listen.http2 && !listen.tls {
             self.verdicts
                 .replaced(directive, "HTTP/1.1: HTTP/2 is spoken over TLS");
         }
         Ok(Some(listen))
     }
 
-    /// The versions of TLS that a block names.
+    /// The oldest version of TLS that a block has on offer, if it says so.
     ///
     /// # Errors
     /// One that there is not.
-    pub(super) fn protocols(&mut self, block: &[Directive]) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn protocols(
+        &mut self,
+        block: &[Directive],
+    ) -> Result<Option<TlsVersion>, Box<Diagnostic>> {
         const OLD: [&str; 4] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1"];
         const OFFERED: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+        let mut minimum = None;
         for directive in block.iter().filter(|inner| inner.name() == "ssl_protocols") {
+            minimum = Some(TlsVersion::Tls12);
             for (index, word) in directive.words.iter().enumerate() {
                 let known = OLD.iter().chain(&OFFERED).any(|known| *known == word.text);
                 if !known {
@@ -221,11 +237,13 @@ impl Reading {
             if OLD.into_iter().any(has) {
                 self.verdicts
                     .replaced(directive, "TLS 1.2 and 1.3: what is older is not offered");
-            } else if !OFFERED.into_iter().all(has) {
+            } else if !has("TLSv1.2") {
+                minimum = Some(TlsVersion::Tls13);
+            } else if !has("TLSv1.3") {
                 self.verdicts.replaced(directive, "both TLS 1.2 and 1.3");
             }
         }
-        Ok(())
+        Ok(minimum)
     }
 
     fn names(&mut self, block: &[Directive]) -> Result<Vec<ServerName>, Box<Diagnostic>> {

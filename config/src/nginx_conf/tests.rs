@@ -1,6 +1,7 @@
 //! What directives mean, and what blocks inherit.
 
 mod client_auth;
+mod offer;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -258,22 +259,6 @@ fn an_upstream_has_what_its_servers_say() {
         (proxy.read_timeout.as_secs(), proxy.send_timeout.as_secs()),
         (900, 60)
     );
-}
-
-#[test]
-fn what_is_on_offer_all_the_same_is_said() {
-    for (said, is_replaced) in [("on", false), ("off", true)] {
-        let text = format!("events {{}}\nhttp {{ server {{ http2 {said}; return 404; }} }}");
-        let adopted = read(&text).unwrap();
-        let mut findings = adopted.findings.iter();
-        let http2 = findings.find(|finding| finding.subject.starts_with("http2"));
-        let verdict = &http2.unwrap().verdict;
-        assert_eq!(
-            matches!(verdict, Verdict::Replaced(by) if by.contains("clients choose")),
-            is_replaced,
-            "{verdict:?}"
-        );
-    }
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub struct Site {
     /// What certificates are asked of clients over TLS. `None`: what the listener
     /// says.
     pub client_auth: Option<ClientAuth>,
+    /// Whether HTTP/2 is offered to those who ask for its names in the handshake.
+    /// `None`: what the listener says.
+    pub http2: Option<bool>,
     /// Looked at before a place is chosen, in this order.
     pub rewrites: Vec<Rewrite>,
     /// Its places, in the order of the file, which counts for expressions. What

@@ -19,6 +19,7 @@ use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
 use crate::settings::{
     AccessLog, AuditLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
+    TlsOffer, TlsVersion,
 };
 use crate::token_server::TokenServer;
 use crate::upstream::Upstream;
@@ -111,6 +112,15 @@ impl From<ServerSection> for Server {
     }
 }
 
+/// `minimum_tls`
+#[derive(Clone, Copy, Deserialize)]
+pub(super) enum MinimumTls {
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListenerSection {
@@ -119,6 +129,9 @@ pub(super) struct ListenerSection {
     #[serde(default, deserialize_with = "value::protocol")]
     protocol: value::ProtocolName,
     https_port: Option<u16>,
+    /// Told from the value that it would have anyway, to refuse it without TLS.
+    pub(super) http2: Option<Spanned<bool>>,
+    pub(super) minimum_tls: Option<Spanned<MinimumTls>>,
     client_auth: Option<Spanned<ClientAuthSection>>,
 }
 
@@ -126,8 +139,16 @@ impl ListenerSection {
     /// The listener, and what certificates it asks for.
     pub(super) fn into_parts(self) -> (Listener, Option<Spanned<ClientAuthSection>>) {
         let section = self;
+        let minimum = section.minimum_tls.map(Spanned::into_inner);
         let listener = Listener {
             client_auth: None,
+            offer: TlsOffer {
+                http2: section.http2.is_none_or(Spanned::into_inner),
+                minimum: match minimum {
+                    None | Some(MinimumTls::Tls12) => TlsVersion::Tls12,
+                    Some(MinimumTls::Tls13) => TlsVersion::Tls13,
+                },
+            },
             address: section.address,
             protocol: match section.protocol {
                 value::ProtocolName::Https => Protocol::Https,

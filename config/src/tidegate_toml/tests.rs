@@ -59,6 +59,10 @@ fn what_is_not_said_has_its_default() {
             listeners: vec![Listener {
                 address: "127.0.0.1:5043".parse().unwrap(),
                 protocol: Protocol::Https,
+                offer: TlsOffer {
+                    http2: true,
+                    minimum: TlsVersion::Tls12,
+                },
                 client_auth: None,
             }],
             certificates: vec![CertificateFiles {

@@ -15,6 +15,7 @@ use crate::client_auth::ClientAuth;
 use crate::header::HeaderField;
 use crate::settings::{
     AccessLog, Auth, Backend, DebugListener, Edge, Forward, LogFormat, Protocol, Settings,
+    TlsVersion,
 };
 use crate::token::{Algorithm, JwksSource, TokenAuth};
 
@@ -37,6 +38,10 @@ pub fn write(settings: &Settings, comment: &str) -> String {
                 text.text("protocol", "redirect-to-https");
                 text.key("https_port", port);
             }
+        }
+        text.unless("http2", listener.offer.http2, true);
+        if listener.offer.minimum == TlsVersion::Tls13 {
+            text.text("minimum_tls", "1.3");
         }
         if let Some(client_auth) = &listener.client_auth {
             text.client_auth(client_auth);

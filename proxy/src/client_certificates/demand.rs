@@ -8,14 +8,14 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ResolvesServerCert;
-use tidegate_config::ClientAuth;
+use tidegate_config::{ClientAuth, TlsOffer};
 
 use super::ask::Ask;
 use super::error::ClientCaError;
 use super::rejection::Rejection;
 use super::trust::{self, Trust};
 use crate::bind_error::BindError;
-use crate::tls;
+use crate::tls::Offers;
 
 /// What is asked of clients, and what their certificates are held against.
 pub(crate) struct Demand {
@@ -28,7 +28,7 @@ pub(crate) struct Demand {
 /// What the files held when they were last good.
 pub(super) struct State {
     trust: Trust,
-    config: Arc<ServerConfig>,
+    offers: Arc<Offers>,
 }
 
 impl Demand {
@@ -38,12 +38,12 @@ impl Demand {
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, BindError> {
         let trust = Trust::load(&settings, provider.signature_verification_algorithms.all)?;
-        let config = config(&trust, &certificates, &provider).map_err(BindError::Tls)?;
+        let offers = offers(&trust, &certificates, &provider).map_err(BindError::Tls)?;
         Ok(Self {
             settings,
             certificates,
             provider,
-            current: ArcSwap::from_pointee(State { trust, config }),
+            current: ArcSwap::from_pointee(State { trust, offers }),
         })
     }
 
@@ -52,19 +52,19 @@ impl Demand {
         let algorithms = self.provider.signature_verification_algorithms.all;
         let trust = Trust::load(&self.settings, algorithms)?;
         // Sessions of before are not resumed: their tickets have another key.
-        let config = config(&trust, &self.certificates, &self.provider);
-        let config = config.unwrap_or_else(|error| {
+        let offers = offers(&trust, &self.certificates, &self.provider);
+        let offers = offers.unwrap_or_else(|error| {
             // Without randomness; handshakes will say so themselves.
             tracing::error!(%error, "clients are told the CAs of before");
-            Arc::clone(&self.current.load().config)
+            Arc::clone(&self.current.load().offers)
         });
-        self.current.store(Arc::new(State { trust, config }));
+        self.current.store(Arc::new(State { trust, offers }));
         Ok(())
     }
 
-    /// How handshakes are made under it.
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.load().config)
+    /// How handshakes are made under it, with that on offer.
+    pub(crate) fn server_config(&self, offer: TlsOffer) -> Arc<ServerConfig> {
+        self.current.load().offers.of(offer)
     }
 
     pub(super) fn state(&self) -> Arc<State> {
@@ -103,15 +103,14 @@ impl fmt::Debug for Demand {
     }
 }
 
-fn config(
+fn offers(
     trust: &Trust,
     certificates: &Arc<dyn ResolvesServerCert>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
+) -> Result<Arc<Offers>, rustls::Error> {
     let ask = Arc::new(Ask {
         names: trust.names.clone(),
         provider: Arc::clone(provider),
     });
-    let (certificates, provider) = (Arc::clone(certificates), Arc::clone(provider));
-    tls::server_config(certificates, provider, Some(ask)).map(Arc::new)
+    Offers::new(certificates, provider, Some(ask)).map(Arc::new)
 }

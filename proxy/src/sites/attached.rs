@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pingora::proxy::Session;
 use tidegate_config::site::Site;
-use tidegate_config::{ClientAuth, Listener, Protocol};
+use tidegate_config::{ClientAuth, Listener, Protocol, TlsOffer};
 
 use super::hosts::Hosts;
 use crate::answer::Answer;
@@ -15,8 +15,17 @@ use crate::client_certificates::{ClientCertificates, Demand, Shown};
 /// The sites of one listener.
 pub(crate) struct Attached {
     hosts: Hosts,
-    /// What each site asks for over TLS, by its index.
-    demands: Vec<Option<Arc<Demand>>>,
+    /// How TLS is spoken for each site, by its index.
+    manners: Vec<Manner>,
+}
+
+/// How TLS is spoken with those who ask for a site.
+#[derive(Debug, Clone)]
+pub(crate) struct Manner {
+    /// What certificates it asks for.
+    pub(crate) demand: Option<Arc<Demand>>,
+    /// What clients may choose from.
+    pub(crate) offer: TlsOffer,
 }
 
 impl Attached {
@@ -25,10 +34,13 @@ impl Attached {
         listener: &Listener,
         certificates: &ClientCertificates,
     ) -> Result<Self, BindError> {
-        let demand = demand(listener, None, certificates)?;
+        let manner = Manner {
+            demand: demand(listener, None, certificates)?,
+            offer: listener.offer,
+        };
         Ok(Self {
             hosts: Hosts::only(0),
-            demands: vec![demand],
+            manners: vec![manner],
         })
     }
 
@@ -40,12 +52,18 @@ impl Attached {
         certificates: &ClientCertificates,
     ) -> Result<Self, BindError> {
         let address = listener.address;
-        let demands = sites
-            .iter()
-            .map(|site| demand(listener, site.client_auth.as_ref(), certificates));
+        let manners = sites.iter().map(|site| {
+            Ok::<_, BindError>(Manner {
+                demand: demand(listener, site.client_auth.as_ref(), certificates)?,
+                offer: TlsOffer {
+                    http2: site.http2.unwrap_or(listener.offer.http2),
+                    ..listener.offer
+                },
+            })
+        });
         Ok(Self {
             hosts: Hosts::of(index, sites).ok_or(BindError::NoSite { address })?,
-            demands: demands.collect::<Result<_, _>>()?,
+            manners: manners.collect::<Result<_, _>>()?,
         })
     }
 
@@ -59,15 +77,18 @@ impl Attached {
         self.hosts.default()
     }
 
-    /// Whether any site asks for certificates.
-    pub(crate) fn ask_for_certificates(&self) -> bool {
-        self.demands.iter().any(Option::is_some)
+    /// What all of them offer, if they offer the same and none asks for certificates.
+    pub(crate) fn offer_without_certificates(&self) -> Option<TlsOffer> {
+        let first = self.manners.first()?.offer;
+        let is_plain = |manner: &Manner| manner.demand.is_none() && manner.offer == first;
+        self.manners.iter().all(is_plain).then_some(first)
     }
 
-    /// What is asked of a client that names this host in the handshake, or none.
-    pub(crate) fn demand_for(&self, name: Option<&str>) -> Option<&Arc<Demand>> {
+    /// How TLS is spoken with a client that names this host in the handshake, or
+    /// none.
+    pub(crate) fn manner(&self, name: Option<&str>) -> Manner {
         let site = name.map_or(self.default_site(), |name| self.hosts.choose(name));
-        self.demands.get(site)?.as_ref()
+        self.manners[site].clone()
     }
 
     /// Lets a request for the site of that index in, as far as certificates go.
@@ -77,7 +98,8 @@ impl Attached {
     /// and 421 (RFC 9110, section 15.5.20) if the handshake was for a site that
     /// asks for others. A client opens a connection for that site then.
     pub(super) fn admit(&self, session: &Session, site: usize) -> Result<(), Answer> {
-        let demand = self.demands.get(site).and_then(Option::as_ref);
+        let demand = self.manners.get(site);
+        let demand = demand.and_then(|manner| manner.demand.as_ref());
         match (demand, Shown::of(session)) {
             (None, None) => Ok(()),
             // What another site's CA says of a client holds for that site alone.

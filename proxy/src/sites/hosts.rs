@@ -121,6 +121,7 @@ mod tests {
                 .iter()
                 .map(|name| ServerName::parse(name).unwrap())
                 .collect(),
+            http2: None,
             client_auth: None,
             rewrites: Vec::new(),
             places: Vec::new(),

@@ -26,7 +26,7 @@ use tidegate_auth::{HtpasswdError, Verifier};
 use tidegate_config::site::{self, Rewrite};
 use tidegate_config::{Listener, Protocol};
 
-pub(crate) use self::attached::Attached;
+pub(crate) use self::attached::{Attached, Manner};
 pub(crate) use self::choice::{Chosen, here, over_tls};
 pub(crate) use self::dress::Dress;
 use self::passwords::Passwords;

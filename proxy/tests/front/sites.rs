@@ -28,6 +28,7 @@ fn site(names: &[&str], places: Vec<Place>) -> Site {
             .iter()
             .map(|name| ServerName::parse(name).unwrap())
             .collect(),
+        http2: None,
         client_auth: None,
         rewrites: Vec::new(),
         places,

@@ -3,7 +3,7 @@
 use http::header::LOCATION;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
-use tidegate_config::Protocol;
+use tidegate_config::{Listener, Protocol, TlsOffer, TlsVersion};
 use tidegate_failure::Explain as _;
 use tidegate_proxy::{BindError, CertificateError, Destination, Front};
 use tokio::net::TcpStream;
@@ -64,6 +64,36 @@ async fn both_versions_are_spoken() {
         assert_eq!(stream.get_ref().1.protocol_version(), Some(expected));
         assert_eq!(client.h1(get("/v2/")).await.status(), 200);
         assert_eq!(client.h2(get("/v2/")).await.status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_offers_what_it_is_told_to() {
+    const V12: &[&SupportedProtocolVersion] = &[&TLS12];
+    let offers = [
+        (false, TlsVersion::Tls12),
+        (true, TlsVersion::Tls13),
+        (true, TlsVersion::Tls12),
+    ];
+    let mut setup = front();
+    setup.settings.listeners = offers
+        .iter()
+        .map(|&(http2, minimum)| Listener {
+            offer: TlsOffer { http2, minimum },
+            ..listener(Protocol::Https)
+        })
+        .collect();
+    let (front, _events) = setup.start();
+    for ((http2, minimum), bound) in offers.into_iter().zip(&front.listeners) {
+        let client = Client::new(bound.address, front.site.roots());
+        let stream = client
+            .tls("localhost", &[b"h2", b"http/1.1"])
+            .await
+            .unwrap();
+        let expected: &[u8] = if http2 { b"h2" } else { b"http/1.1" };
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(expected));
+        let old = client.speaking(V12).tls("localhost", &[]).await;
+        assert_eq!(old.is_ok(), minimum == TlsVersion::Tls12, "{old:?}");
     }
 }
 

@@ -84,11 +84,19 @@ impl Reader<'_> {
             .map(|auth| auth.into_settings(self.base));
         let client_auth = client_auth.transpose().map_err(|(message, _)| message)?;
         let speaks_tls = |at: &usize| self.listeners[*at].protocol == Protocol::Https;
-        if client_auth.is_some() && !listed.iter().any(speaks_tls) {
-            return Err("`client_auth` at a site that is not served over TLS".to_owned());
+        if !listed.iter().any(speaks_tls) {
+            for (key, is_there) in [
+                ("client_auth", client_auth.is_some()),
+                ("http2", section.http2.is_some()),
+            ] {
+                if is_there {
+                    return Err(format!("`{key}` at a site that is not served over TLS"));
+                }
+            }
         }
         Ok(Site {
             client_auth,
+            http2: section.http2,
             attachments: listed
                 .into_iter()
                 .map(|listener| Attachment {

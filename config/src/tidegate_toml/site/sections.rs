@@ -37,6 +37,9 @@ pub(in super::super) struct SiteSection {
     /// As `[listener.client_auth]`, in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) client_auth: Option<ClientAuthSection>,
+    /// As of `[[listener]]`, in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) http2: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rewrite: Vec<RewriteSection>,
     #[serde(default, skip_serializing_if = "RulesSection::is_empty")]

@@ -35,6 +35,7 @@ pub(in super::super) fn site(site: &Site, listeners: &[Listener]) -> SiteSection
         default_at: defaults.map(address).collect(),
         names: site.names.iter().map(ToString::to_string).collect(),
         client_auth: site.client_auth.as_ref().map(ClientAuthSection::of),
+        http2: site.http2,
         rewrite: rewrites(&site.rewrites),
         elsewhere: rules(&site.elsewhere),
         place: site.places.iter().map(place).collect(),

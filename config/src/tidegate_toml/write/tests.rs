@@ -43,6 +43,8 @@ protocol = "redirect-to-https"
 https_port = 8443
 [[listener]]
 address = "0.0.0.0:444"
+http2 = false
+minimum_tls = "1.3"
 [listener.client_auth]
 ca = ["clients.crt", "others.crt"]
 trusted = "roots.crt"
@@ -143,6 +145,7 @@ listen = ["0.0.0.0:443"]
 default_at = ["0.0.0.0:443"]
 names = ["registry.example.org", "*.example.org", "~^r\\d"]
 client_auth = { ca = "clients.crt", verify = "any-issuer" }
+http2 = false
 rewrite = [{ when = ["$request_method = TRACE"], status = 405, text = "no $host" }]
 elsewhere = { max_body = 1048576, addresses = ["deny all"] }
 

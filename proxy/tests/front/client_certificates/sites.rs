@@ -38,6 +38,7 @@ fn site(name: &str, client_auth: Option<ClientAuth>) -> Site {
         }],
         names: vec![ServerName::parse(name).unwrap()],
         client_auth,
+        http2: None,
         rewrites: Vec::new(),
         places: vec![Place {
             path: PathMatch::parse("/").unwrap(),
@@ -148,4 +149,34 @@ async fn variables_say_what_was_shown() {
     assert_eq!(answer.header("x-subject"), None);
     let answer = ask(&front, "b.test", "b.test", None).await;
     assert_eq!(answer.header("x-verify").as_deref(), Some("NONE"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_offered_by_the_name_that_is_asked_for() {
+    let mut setup = front();
+    setup.site.make("site", &["localhost", "b.test", "c.test"]);
+    setup.settings.listeners[0].offer.http2 = false;
+    let mut authority = ClientAuth::required_by(setup.site.path("a.pem"));
+    authority.required = false;
+    fs_err::write(setup.site.path("a.pem"), &Authority::new("A").pem).unwrap();
+    let mut sites = vec![
+        site("localhost", None),
+        site("b.test", None),
+        site("c.test", Some(authority.clone())),
+    ];
+    sites[1].http2 = Some(true);
+    sites[2].http2 = Some(true);
+    setup.settings.client_auth = vec![authority];
+    let (backend, _events) = TestBackend::new();
+    let servers = VirtualServers::new(sites, Some(Arc::new(backend))).unwrap();
+    let front = setup.start_to(Destination::Sites(servers));
+    for (name, expected) in [
+        ("localhost", &b"http/1.1"[..]),
+        ("b.test", b"h2"),
+        ("c.test", b"h2"),
+    ] {
+        let both: [&[u8]; 2] = [b"h2", b"http/1.1"];
+        let stream = front.client().tls(name, &both).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(expected), "{name}");
+    }
 }

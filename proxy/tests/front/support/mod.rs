@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_auth::Verifier;
-use tidegate_config::{AccessLog, Auth, Edge, Listener, Protocol};
+use tidegate_config::{AccessLog, Auth, Edge, Listener, Protocol, TlsOffer};
 use tidegate_proxy::{
     BoundListener, CertificateStore, ClientCertificates, Destination, Drained, Front,
     FrontSettings, PublicCa,
@@ -66,6 +66,7 @@ pub(crate) fn listener(protocol: Protocol) -> Listener {
     Listener {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         protocol,
+        offer: TlsOffer::default(),
         client_auth: None,
     }
 }
