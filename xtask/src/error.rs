@@ -61,7 +61,7 @@ pub(crate) enum Error {
         expected: u16,
     },
     /// A load generator counted failures, so its figures mean nothing.
-    #[error("{server}: {failures} of {requests} requests failed")]
+    #[error("{server}: {}", counted(*.failures, *.requests))]
     Failures {
         server: &'static str,
         failures: u64,
@@ -106,11 +106,20 @@ impl Error {
             Self::Missing { .. } => {
                 Some("install them with this system's package manager".to_owned())
             }
-            Self::NeedsRoot { .. } => Some("run `sudo -E cargo xtask clients`".to_owned()),
+            Self::NeedsRoot { .. } => {
+                Some("run the same command with `sudo -E` before it".to_owned())
+            }
             Self::Step { source, .. } => source.hint(),
             _ => None,
         }
     }
+}
+
+fn counted(failures: u64, requests: u64) -> String {
+    if requests == 0 {
+        return "no request was answered in time".to_owned();
+    }
+    format!("{failures} of {requests} requests failed")
 }
 
 /// `text` on lines of its own below a message.
@@ -146,6 +155,20 @@ mod tests {
         };
         assert_eq!(error.to_string(), "step `clients` failed");
         assert!(error.hint().unwrap().contains("package manager"));
+    }
+
+    #[test]
+    fn a_load_without_answers_is_not_called_zero_failures() {
+        let error = |failures, requests| Error::Failures {
+            server: "nginx",
+            failures,
+            requests,
+        };
+        assert_eq!(error(3, 7).to_string(), "nginx: 3 of 7 requests failed");
+        assert_eq!(
+            error(0, 0).to_string(),
+            "nginx: no request was answered in time"
+        );
     }
 
     #[test]

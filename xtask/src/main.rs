@@ -10,6 +10,7 @@ compile_error!("Tidegate and its tasks run on Unix; on Windows, use WSL 2");
 mod bench;
 mod ci;
 mod clients;
+mod daemon;
 mod deny;
 mod error;
 mod fuzz;
