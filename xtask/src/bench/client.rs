@@ -175,7 +175,8 @@ fn curl(server: &Server) -> Command {
     curl
 }
 
-fn parse(text: &str) -> Option<Answer> {
+/// Reads an answer from its headers and the line that [`TRAILER`] asks for.
+pub(crate) fn parse(text: &str) -> Option<Answer> {
     let mut figures = text.lines().next_back()?.split(' ');
     let answer = Answer {
         status: figures.next()?.parse().ok()?,

@@ -11,6 +11,7 @@
 //! [`Case`](cases::Case), and a line in `cases::all`.
 
 mod args;
+mod batch;
 mod blob;
 mod cases;
 mod client;
@@ -58,7 +59,7 @@ use crate::{native, process, say};
 /// measured. With `--write` every case is written down as soon as it is
 /// measured, beside the last figures of the others.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
-    let mut cases = cases::chosen(&args.only)?;
+    let cases = cases::chosen(&args.only)?;
     let effort = args.effort();
     install::ensure(&PROGRAMS)?;
     let binary = match &args.binary {
@@ -91,7 +92,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     };
     let mut book = Book::open(workspace, args)?;
     let mut failed = Vec::new();
-    for case in &mut cases {
+    // Each is dropped with what it started before the next one begins.
+    for mut case in cases {
         let name = case.heading().name;
         let onlooker = machine::Onlooker::begin()?;
         match measure(case.as_mut(), &servers, &fixture, effort) {

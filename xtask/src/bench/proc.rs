@@ -84,6 +84,23 @@ pub(crate) fn forget_peak(roots: &[u32]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What `roots` and their descendants have read from disks so far, in bytes:
+/// what the page cache had does not count.
+pub(crate) fn read_bytes(roots: &[u32]) -> Result<u64, Error> {
+    let mut sum = 0;
+    for process in family(roots)? {
+        let file = PathBuf::from(format!("/proc/{}/io", process.id));
+        let text = fs_err::read_to_string(&file)?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("read_bytes: "));
+        sum += line
+            .and_then(|bytes| bytes.trim().parse::<u64>().ok())
+            .ok_or_else(|| unexpected(&file, &text, "read_bytes"))?;
+    }
+    Ok(sum)
+}
+
 /// A line of `/proc/PID/stat`, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -211,7 +228,7 @@ mod tests {
 
     use super::{
         Machine, Memory, Stat, cpu_seconds, descendants, machine, memory, parse_machine,
-        parse_rollup, parse_stat, peak_mib,
+        parse_rollup, parse_stat, peak_mib, read_bytes,
     };
 
     const LINE: &str = "4242 (ngi) nx (1) S 17 4242 4242 0 -1 4194560 1 2 3 4 \
@@ -298,6 +315,7 @@ mod tests {
         assert!(memory(&own).unwrap().resident_mib > 0.1);
         assert!(cpu_seconds(&own).unwrap() >= before);
         assert!(peak_mib(&own).unwrap() > 0.1);
+        assert!(read_bytes(&own).is_ok());
     }
 
     proptest! {

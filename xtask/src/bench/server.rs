@@ -73,6 +73,11 @@ impl Server {
         proc::forget_peak(&self.roots())
     }
 
+    /// What its processes have read from disks so far, in bytes.
+    pub(crate) fn read_bytes(&self) -> Result<u64, Error> {
+        proc::read_bytes(&self.roots())
+    }
+
     /// Waits until an authenticated request is answered.
     pub(crate) fn wait_until_ready(&mut self) -> Result<(), Error> {
         let mut services = std::mem::take(&mut self.services);

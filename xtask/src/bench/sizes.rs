@@ -9,6 +9,10 @@ pub(crate) struct Sizes {
     pub(crate) small_blobs: usize,
     /// How many blobs of 1 MiB are pushed.
     pub(crate) pushed_blobs: usize,
+    /// The unit of the mixed load: blobs of 1, 10 and 100 of these, in bytes.
+    pub(crate) mixed_unit: u64,
+    /// Bytes of each layer of the image that docker pushes.
+    pub(crate) docker_layer: u64,
     /// Bytes of the huge blob.
     pub(crate) huge: u64,
     /// Connections that do nothing.
@@ -28,6 +32,8 @@ impl Sizes {
         layer: 512 << 20,
         small_blobs: 1_000,
         pushed_blobs: 100,
+        mixed_unit: 1_000_000,
+        docker_layer: 16 << 20,
         huge: 10 << 30,
         idle: 2_000,
         repositories: 10_000,
@@ -40,6 +46,8 @@ impl Sizes {
         layer: 8 << 20,
         small_blobs: 20,
         pushed_blobs: 16,
+        mixed_unit: 10_000,
+        docker_layer: 64 << 10,
         huge: 64 << 20,
         idle: 100,
         repositories: 200,

@@ -37,7 +37,7 @@ impl Case for PushHuge {
         1
     }
 
-    /// It takes 10 GiB of disk twice with docker-registry, which copies.
+    /// It takes 20 GiB of disk, for nginx buffers what it passes on.
     fn must_be_named(&self) -> bool {
         true
     }

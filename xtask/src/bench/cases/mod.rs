@@ -1,6 +1,8 @@
 //! What is measured: one file for each kind of work.
 
+mod cold;
 mod collect;
+mod docker;
 mod flood;
 mod handshake;
 mod head;
@@ -9,6 +11,7 @@ mod idle;
 mod lists;
 mod manifest;
 mod memory;
+mod mixed;
 mod mount;
 mod ping;
 mod pull;
@@ -73,15 +76,20 @@ fn all() -> Vec<Box<dyn Case>> {
         Box::new(pull::Pull::four_over_http_1()),
         Box::new(pull::Pull::one_over_http_2()),
         Box::new(pull::Pull::four_over_http_2()),
+        Box::new(cold::PullCold),
         Box::new(small::PullSmall::default()),
         Box::new(push::Push::over_http_1()),
         Box::new(push::Push::over_http_2()),
         Box::new(push_small::PushSmall::default()),
         Box::new(huge::PushHuge::default()),
+        Box::new(mixed::Mixed::pull()),
+        Box::new(mixed::Mixed::push()),
+        Box::new(mixed::Mixed::both()),
         Box::new(mount::Mount::default()),
         Box::new(flood::Flood),
         Box::new(handshake::Handshakes::full()),
         Box::new(handshake::Handshakes::resumed()),
+        Box::new(docker::Docker::default()),
         Box::new(rights::Rights::default()),
         Box::new(lists::Lists),
         Box::new(collect::Collect),

@@ -1,0 +1,117 @@
+//! A large layer that nobody has asked for in a long time.
+
+use std::num::NonZeroU64;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::bench::args::Effort;
+use crate::bench::cases::Case;
+use crate::bench::client::{self, Protocol};
+use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, manifest_path};
+use crate::bench::kind::Kind;
+use crate::bench::meter::{Meter, mib};
+use crate::bench::metric::{Aim, Metric};
+use crate::bench::report::Heading;
+use crate::bench::server::Server;
+use crate::bench::wrk;
+use crate::error::Error;
+
+/// One blob, the file not in the page cache, while others ask for manifests.
+pub(crate) struct PullCold;
+
+/// Those others do not use up the cores: what is looked for is whether one who
+/// waits for the disk makes them wait.
+const OTHERS: usize = 2;
+const PAUSE: &str = "function delay() return 25 end";
+
+impl Case for PullCold {
+    fn heading(&self) -> Heading {
+        const {
+            Heading {
+                name: "pull-cold",
+                title: "512 MiB blob pull, HTTP/1.1, dropped from the page cache before \
+                        (posix_fadvise)",
+                metrics: &[
+                    Metric::aimed("MiB/s", &[Aim::RatioAtLeast(1.0)]),
+                    Metric::plain("server CPU-s/GiB"),
+                    Metric::plain("p99 ms of 80 manifest GETs/s when nothing else runs"),
+                    Metric::aimed(
+                        "p99 ms of 80 manifest GETs/s during such pulls",
+                        &[Aim::AtMost(3.0)],
+                    ),
+                ],
+            }
+        }
+    }
+
+    fn servers(&self) -> &'static [Kind] {
+        Kind::ALL
+    }
+
+    fn measure(
+        &mut self,
+        server: &Server,
+        fixture: &Fixture,
+        effort: Effort,
+    ) -> Result<Vec<f64>, Error> {
+        let layer = file(server, fixture);
+        forget(&layer)?;
+        let before = server.read_bytes()?;
+        let meter = Meter::begin(server)?;
+        let seconds = pull(server, fixture)?;
+        let [cpu, _] = meter.spent()?.per_gib(fixture.layer.size);
+        let read = server.read_bytes()? - before;
+        if read < fixture.layer.size / 2 {
+            return Err(Error::File {
+                path: layer,
+                got: format!("{read} bytes read from the disk"),
+                expected: "the layer, which was dropped from the page cache",
+            });
+        }
+
+        let accept = format!("Accept: {MANIFEST_TYPE}");
+        let (path, headers) = (manifest_path(), [AUTHORIZATION, &accept]);
+        let others = wrk::Load {
+            script: PAUSE,
+            ..wrk::Load::get(&path, &headers, OTHERS, effort.load)
+        };
+        let alone = wrk::run(server, others)?;
+        let meanwhile = wrk::start(server, others)?;
+        let begun = Instant::now();
+        while begun.elapsed() < effort.load {
+            forget(&layer)?;
+            pull(server, fixture)?;
+        }
+        let meanwhile = meanwhile.finish()?;
+        Ok(vec![
+            mib(fixture.layer.size) / seconds,
+            cpu,
+            alone.p99_ms,
+            meanwhile.p99_ms,
+        ])
+    }
+}
+
+fn pull(server: &Server, fixture: &Fixture) -> Result<f64, Error> {
+    let url = server.url(&fixture.layer.path());
+    let answer = client::expect(server, &url, &[Protocol::Http1.option()], 200)?;
+    Ok(answer.seconds)
+}
+
+fn file(server: &Server, fixture: &Fixture) -> PathBuf {
+    match server.kind {
+        Kind::Static => fixture.layer.file.clone(),
+        _ => fixture.layer.stored_in(&server.storage).join("data"),
+    }
+}
+
+/// Drops a file from the page cache; one that is not written out would stay.
+fn forget(file: &Path) -> Result<(), Error> {
+    let file = fs_err::OpenOptions::new().write(true).open(file)?;
+    file.sync_all()?;
+    let all: Option<NonZeroU64> = None;
+    rustix::fs::fadvise(file.as_fd(), 0, all, rustix::fs::Advice::DontNeed)
+        .map_err(std::io::Error::from)?;
+    Ok(())
+}
