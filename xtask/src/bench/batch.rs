@@ -1,6 +1,9 @@
 //! Many different requests at once, by one curl.
 
 use std::path::Path;
+use std::process::{Child, Command};
+
+use tempfile::TempDir;
 
 use crate::bench::client::{self, Answer};
 use crate::bench::server::Server;
@@ -20,6 +23,16 @@ pub(crate) enum Request<'a> {
     Put(String),
 }
 
+/// A curl that sends them.
+#[derive(Debug)]
+pub(crate) struct Running<'a> {
+    server: &'a Server,
+    requests: &'a [Request<'a>],
+    scratch: TempDir,
+    command: Command,
+    child: Child,
+}
+
 /// Sends all `requests` over so many connections and returns their answers in
 /// the same order. Each must have the status that means success.
 pub(crate) fn run(
@@ -27,6 +40,15 @@ pub(crate) fn run(
     connections: usize,
     requests: &[Request<'_>],
 ) -> Result<Vec<Answer>, Error> {
+    start(server, connections, requests)?.finish()
+}
+
+/// Begins to send all `requests` over so many connections.
+pub(crate) fn start<'a>(
+    server: &'a Server,
+    connections: usize,
+    requests: &'a [Request<'a>],
+) -> Result<Running<'a>, Error> {
     let scratch = tempfile::tempdir()?;
     let common = fs_err::read_to_string(&server.client_config)?;
     let mut config = String::new();
@@ -40,41 +62,65 @@ pub(crate) fn run(
     }
     let file = scratch.path().join("config");
     fs_err::write(&file, config)?;
-    let mut curl = process::command("curl");
-    curl.args(["--disable", "--parallel", "--parallel-max"])
+    let mut command = process::command("curl");
+    command
+        .args(["--disable", "--parallel", "--parallel-max"])
         .arg(connections.to_string())
         .arg("--config")
         .arg(&file);
-    let said = process::output(&mut curl)?;
-    let mut answers: Vec<Option<Answer>> = vec![None; requests.len()];
-    for line in said.lines() {
-        let answer = line.split_once(' ').and_then(|(number, figures)| {
-            let number: usize = number.parse().ok()?;
-            let headers = fs_err::read_to_string(scratch.path().join(number.to_string())).ok()?;
-            let answer = client::parse(&format!("{headers}\n{figures}\n"))?;
-            Some((answers.get_mut(number)?, answer))
-        });
-        let Some((place, answer)) = answer else {
-            return Err(unexpected(server, line));
-        };
-        *place = Some(answer);
-    }
-    requests
-        .iter()
-        .zip(answers)
-        .map(|(request, answer)| {
-            let answer = answer.ok_or_else(|| unexpected(server, "fewer answers than requests"))?;
-            if answer.status == request.success() {
-                return Ok(answer);
+    let child = process::start_quiet(&mut command)?;
+    Ok(Running {
+        server,
+        requests,
+        scratch,
+        command,
+        child,
+    })
+}
+
+impl Running<'_> {
+    /// Waits for all answers.
+    pub(crate) fn finish(self) -> Result<Vec<Answer>, Error> {
+        let (said, _) = process::finish(&self.command, self.child)?;
+        let mut answers: Vec<Option<Answer>> = vec![None; self.requests.len()];
+        for line in said.lines() {
+            let Some((number, answer)) = parse(line, self.scratch.path()) else {
+                return Err(unexpected(self.server, line));
+            };
+            if let Some(place) = answers.get_mut(number) {
+                *place = Some(answer);
             }
-            Err(Error::Status {
-                server: server.name,
-                request: format!("{request:?}"),
-                got: answer.status,
-                expected: request.success(),
-            })
-        })
-        .collect()
+        }
+        let each = self.requests.iter().zip(answers);
+        each.map(|(request, answer)| succeeded(self.server, request, answer))
+            .collect()
+    }
+}
+
+fn succeeded(
+    server: &Server,
+    request: &Request<'_>,
+    answer: Option<Answer>,
+) -> Result<Answer, Error> {
+    let answer = answer.ok_or_else(|| unexpected(server, "fewer answers than requests"))?;
+    if answer.status == request.success() {
+        return Ok(answer);
+    }
+    Err(Error::Status {
+        server: server.name,
+        request: format!("{request:?}"),
+        got: answer.status,
+        expected: request.success(),
+    })
+}
+
+/// The number of a request, and its answer.
+fn parse(line: &str, scratch: &Path) -> Option<(usize, Answer)> {
+    let (number, figures) = line.split_once(' ')?;
+    let number: usize = number.parse().ok()?;
+    let headers = fs_err::read_to_string(scratch.join(number.to_string())).ok()?;
+    let answer = client::parse(&format!("{headers}\n{figures}\n"))?;
+    Some((number, answer))
 }
 
 impl Request<'_> {
@@ -124,7 +170,7 @@ fn unexpected(server: &Server, got: &str) -> Error {
 mod tests {
     use std::path::Path;
 
-    use super::Request;
+    use super::{Request, parse};
 
     #[test]
     fn an_upload_tells_no_length_and_does_not_wait() {
@@ -144,6 +190,18 @@ mod tests {
             );
         }
         assert!(lines.contains("write-out = \"7 %{http_code} "), "{lines}");
+    }
+
+    #[test]
+    fn an_answer_is_put_together_from_its_headers_and_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let headers = "HTTP/1.1 202 Accepted\r\nLocation: /v2/u\r\n\r\n";
+        fs_err::write(dir.path().join("12"), headers).unwrap();
+        let (number, answer) = parse("12 202 1.1 0.5 0", dir.path()).unwrap();
+        assert_eq!((number, answer.status), (12, 202));
+        assert_eq!(answer.location.as_deref(), Some("/v2/u"));
+        assert_eq!(parse("13 202 1.1 0.5 0", dir.path()), None);
+        assert_eq!(parse("12 202", dir.path()), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::bench::args::Effort;
-use crate::bench::cases::Case;
+use crate::bench::cases::{Case, rest};
 use crate::bench::client;
 use crate::bench::fixture::Fixture;
 use crate::bench::metric::{Aim, Metric};
@@ -66,7 +66,7 @@ impl Case for Lists {
         for number in 0..fixture.sizes.tags {
             link(&tags.join(format!("v{number:06}/current")), &digest)?;
         }
-        rest();
+        rest(SETTLED_AFTER);
         for path in PATHS {
             client::expect(server, &server.url(path), &[], 200)?;
         }
@@ -85,14 +85,6 @@ impl Case for Lists {
         };
         PATHS.iter().map(ask).collect()
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what is waited for is time: the age of the directories"
-)]
-fn rest() {
-    std::thread::sleep(SETTLED_AFTER);
 }
 
 fn link(directory: &Path, hex: &str) -> Result<(), Error> {

@@ -65,7 +65,7 @@ impl Mixed {
         Self {
             heading: Heading {
                 name: "mixed-both",
-                title: "the same pulled and as much pushed at once, 8 connections",
+                title: "the same pulled while as much is pushed by another client, 4 connections each",
                 metrics: METRICS,
             },
             pushes: true,
@@ -86,7 +86,7 @@ impl Case for Mixed {
         if self.pulled.is_empty() {
             self.pulled = blobs(fixture, &format!("{}-pulled", self.heading.name))?;
         }
-        push(server, &self.pulled, &[])?;
+        push(server, CONNECTIONS, &self.pulled)?;
         batch::run(server, CONNECTIONS, &pulls(server, &self.pulled))?;
         Ok(())
     }
@@ -108,11 +108,20 @@ impl Case for Mixed {
         rustix::fs::sync();
         server.forget_peak()?;
         let pulls = pulls(server, &self.pulled);
-        let meter = Meter::begin(server)?;
-        if self.pushes {
-            push(server, &pushed, &pulls)?;
+        let each = if self.pulls && self.pushes {
+            CONNECTIONS / 2
         } else {
-            batch::run(server, CONNECTIONS, &pulls)?;
+            CONNECTIONS
+        };
+        let meter = Meter::begin(server)?;
+        let pulling = if self.pulls {
+            Some(batch::start(server, each, &pulls)?)
+        } else {
+            None
+        };
+        push(server, each, &pushed)?;
+        if let Some(pulling) = pulling {
+            pulling.finish()?;
         }
         let spent = meter.spent()?;
         let peak = server.peak_mib()?;
@@ -147,29 +156,26 @@ fn pulls(server: &Server, blobs: &[Blob]) -> Vec<Request<'static>> {
     urls.map(Request::Get).collect()
 }
 
-/// Pushes `blobs`: all POSTs, all PATCHes with `pulls` among them, all PUTs.
-fn push(server: &Server, blobs: &[Blob], pulls: &[Request<'_>]) -> Result<(), Error> {
+/// Pushes `blobs`: all POSTs, all PATCHes, all PUTs.
+fn push(server: &Server, connections: usize, blobs: &[Blob]) -> Result<(), Error> {
+    if blobs.is_empty() {
+        return Ok(());
+    }
     let begin = server.url(&format!("/v2/{REPOSITORY}/blobs/uploads/"));
     let posts = vec![Request::Post(begin); blobs.len()];
-    let posted = batch::run(server, CONNECTIONS, &posts)?;
+    let posted = batch::run(server, connections, &posts)?;
 
-    // In pairs, or curl would begin with all of one kind.
-    let mut among = pulls.iter();
-    let mut requests = Vec::new();
-    let mut uploads = Vec::new();
+    let mut patches = Vec::new();
     for (blob, answer) in blobs.iter().zip(&posted) {
-        uploads.push(requests.len());
-        requests.push(Request::Patch(location(server, answer)?, &blob.file));
-        requests.extend(among.next().cloned());
+        patches.push(Request::Patch(location(server, answer)?, &blob.file));
     }
-    requests.extend(among.cloned());
-    let answers = batch::run(server, CONNECTIONS, &requests)?;
+    let patched = batch::run(server, connections, &patches)?;
 
     let mut puts = Vec::new();
-    for (blob, index) in blobs.iter().zip(uploads) {
-        let end = ended(&location(server, &answers[index])?, &blob.digest);
+    for (blob, answer) in blobs.iter().zip(&patched) {
+        let end = ended(&location(server, answer)?, &blob.digest);
         puts.push(Request::Put(end));
     }
-    batch::run(server, CONNECTIONS, &puts)?;
+    batch::run(server, connections, &puts)?;
     Ok(())
 }

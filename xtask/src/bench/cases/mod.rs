@@ -20,6 +20,8 @@ mod push_small;
 mod rights;
 mod small;
 
+use std::time::Duration;
+
 use crate::bench::args::Effort;
 use crate::bench::fixture::Fixture;
 use crate::bench::kind::Kind;
@@ -62,6 +64,14 @@ pub(crate) trait Case {
         fixture: &Fixture,
         effort: Effort,
     ) -> Result<Vec<f64>, Error>;
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is waited for is time: no server tells that it has come to rest"
+)]
+fn rest(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// All of them, in the order of a run: memory is looked at last.
