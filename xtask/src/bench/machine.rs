@@ -94,6 +94,10 @@ pub(crate) fn versions(
     ] {
         ask(process::command(program), program, option)?;
     }
+    // Not installed before a case needs it.
+    if process::find("docker").is_some() {
+        ask(process::command("docker"), "docker", "--version")?;
+    }
     if let Some(program) = registry3 {
         ask(Command::new(program), "docker-registry 3", "--version")?;
     }

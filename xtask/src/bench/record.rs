@@ -58,10 +58,12 @@ impl Record {
         })
     }
 
-    /// Writes the file.
+    /// Writes the file, with a line for each case, so that a case measured
+    /// again is one line of a change.
     pub(crate) fn write(&self, file: &Path) -> Result<(), Error> {
-        let cases: Vec<_> = self.cases.iter().map(Entry::to_json).collect();
-        let text = format!("{:#}\n", json!({ "cases": cases }));
+        let lines = self.cases.iter().map(|entry| entry.to_json().to_string());
+        let lines: Vec<_> = lines.collect();
+        let text = format!("{{\"cases\": [\n{}\n]}}\n", lines.join(",\n"));
         Ok(fs_err::write(file, text)?)
     }
 
@@ -170,6 +172,8 @@ mod tests {
         record.put(entry("pull", 7.0));
         record.write(&file).unwrap();
         assert_eq!(Record::read(&file).unwrap(), record);
+        let text = fs_err::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), 4, "{text}");
     }
 
     #[test]
