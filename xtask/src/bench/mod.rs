@@ -8,7 +8,7 @@
 //! that a slow minute of the machine falls on all.
 //!
 //! To add a case: a file in `cases/` with a type that is a
-//! [`Case`](cases::Case), and a line in `cases::all`.
+//! [`Case`], and a line in `cases::all`.
 
 mod args;
 mod batch;
