@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::settings::{
     Backend, CertificateFiles, Forward, Listener, Protocol, Registry, Schema1, Settings,
 };
-use crate::site::{Action, Site};
+use crate::site::{Action, Names, Site, named_groups};
 use crate::token_server::TokenServer;
 use crate::webhook::Webhook;
 
@@ -381,11 +381,24 @@ fn sites(
     base: &Path,
     listeners: &[Listener],
 ) -> Result<Vec<Site>, (Range<usize>, String)> {
-    let translations = site::translations(maps).map_err(|message| (0..0, message))?;
+    let mut captures = Vec::new();
+    for section in &sections {
+        let texts = section.get_ref().expressions().into_iter();
+        captures.extend(texts.flat_map(named_groups));
+    }
+    captures.extend(
+        maps.iter()
+            .flat_map(MapSection::expressions)
+            .flat_map(named_groups),
+    );
+    let translations = site::translations(maps, &captures).map_err(|message| (0..0, message))?;
     let reader = site::Reader {
         base,
         listeners,
-        translations: &translations,
+        names: Names {
+            translations: &translations,
+            captures: &captures,
+        },
     };
     let mut sites = Vec::with_capacity(sections.len());
     for section in sections {

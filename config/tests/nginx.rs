@@ -41,11 +41,15 @@ fn outline(adopted: &Adopted) -> String {
         )
         .unwrap();
         for rewrite in &site.rewrites {
-            let status = match rewrite.answer {
-                Return::Status { status, .. } | Return::Redirect { status, .. } => status,
+            let what = match &rewrite.answer {
+                Return::Status { status, .. } | Return::Redirect { status, .. } => {
+                    status.to_string()
+                }
+                Return::Path(target) => format!("→ {}", target.path),
+                Return::Stop => "stop".to_owned(),
             };
             let always = if rewrite.when.is_empty() { "" } else { "?" };
-            write!(outline, " {status}{always}").unwrap();
+            write!(outline, " {what}{always}").unwrap();
         }
         for place in &site.places {
             let action = match &place.action {
@@ -98,7 +102,7 @@ fn what_people_have_is_read() {
         ),
         (
             "redirect-80.conf",
-            "http://0.0.0.0:80 https://0.0.0.0:443 | _ 301 | old.example.org 301 \
+            "http://0.0.0.0:80 https://0.0.0.0:443 | _ 301 | old.example.org 301? \
              | registry.example.org [/v2/ → 127.0.0.1:5000] [/ → none] [= /v2 → none]",
             &[],
         ),

@@ -8,7 +8,7 @@ use tidegate_auth::Identity;
 
 use crate::edge::Origin;
 use crate::in_flight::Guard;
-use crate::sites::{Attempt, Chosen};
+use crate::sites::{Attempt, Chosen, Progress};
 
 /// Travels with a request through the phases.
 pub(crate) struct RequestContext {
@@ -22,6 +22,8 @@ pub(crate) struct RequestContext {
     pub(crate) names_no_host: bool,
     /// Which place of which site it is for; set once it is known.
     pub(crate) chosen: Option<Chosen>,
+    /// What it goes on with, and what expressions found on its way.
+    pub(crate) progress: Progress,
     /// How long its body may be.
     pub(crate) body_limit: Option<u64>,
     /// How much of its body has gone on to an upstream.
@@ -45,6 +47,7 @@ impl RequestContext {
             origin: None,
             names_no_host: false,
             chosen: None,
+            progress: Progress::default(),
             body_limit: None,
             body_sent: 0,
             attempt: Attempt::default(),

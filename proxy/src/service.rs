@@ -222,7 +222,7 @@ impl ProxyHttp for Service {
                 // A body that is sent again is counted again.
                 let prepared = {
                     let facts = sites.facts(session, context, chosen);
-                    servers.prepare(request, origin, &facts)
+                    servers.prepare(request, origin, &facts, context.progress.keeps_path)
                 };
                 context.body_sent = 0;
                 prepared

@@ -9,7 +9,7 @@ use super::value;
 use super::variables::{Unusable, constant, settled};
 use crate::diagnostic::Diagnostic;
 use crate::header::HeaderFieldName;
-use crate::site::{AddedHeader, AddressRule, LocationRule, Template, Translation};
+use crate::site::{AddedHeader, AddressRule, LocationRule, PerlExpression, Template, Translation};
 
 impl Reading {
     pub(super) fn set(
@@ -25,6 +25,13 @@ impl Reading {
             return Err(directive.mistake_in(0, "`set` gives a variable its value: `$name`"));
         };
         if let Some(value) = self.template(directive, 1, &scope.set)? {
+            if value.uses_captures() {
+                self.verdicts.refused(
+                    directive,
+                    "what an expression found is known where it is used, and not kept by `set`",
+                );
+                return Ok(());
+            }
             let made = constant(name, value);
             scope.set.retain(|known| known.name != name);
             scope.set.push(made);
@@ -140,12 +147,15 @@ impl Reading {
             );
             return Err(directive.mistake_in(0, mistake));
         }
-        if first.starts_with('~') {
-            self.verdicts.refused(
-                directive,
-                "what a `Location` begins with is a text here, and no expression",
-            );
-            return Ok(None);
+        if let Some(expression) = first.strip_prefix('~') {
+            let (text, any_case) = match expression.strip_prefix('*') {
+                Some(text) => (text, true),
+                None => (expression, false),
+            };
+            let from = PerlExpression::new(text, any_case)
+                .map_err(|error| directive.mistake_in(0, error.to_string()))?;
+            let to = self.template(directive, 1, &scope.set)?;
+            return Ok(to.map(|to| LocationRule::Expression { from, to }));
         }
         let from = self.template(directive, 0, &scope.set)?;
         let to = self.template(directive, 1, &scope.set)?;

@@ -1,6 +1,7 @@
 //! `location`: what is done with the requests to some paths.
 
 use super::Reading;
+use super::rewrite::answer_all;
 use super::scope::Scope;
 use super::tree::Directive;
 use crate::diagnostic::Diagnostic;
@@ -174,7 +175,7 @@ impl Reading {
             }
             return Ok(proxy.map_or(Action::NotFound, |proxy| Action::Proxy(Box::new(proxy))));
         }
-        let answers = rewrites.iter().any(|rewrite| rewrite.when.is_empty());
+        let answers = answer_all(rewrites);
         let is_foreign =
             FOREIGN.iter().any(|name| stands(name).is_some()) || stands("stub_status").is_some();
         let only_holds_others = stands("location").is_some();

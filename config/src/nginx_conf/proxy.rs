@@ -8,7 +8,9 @@ use super::tree::Directive;
 use super::value;
 use super::variables::settled;
 use crate::diagnostic::Diagnostic;
-use crate::site::{LocationRule, PathMatch, Proxy, UpstreamServer, UpstreamTls};
+use crate::site::{
+    LocationRule, PathMatch, Piece, Proxy, Template, UpstreamServer, UpstreamTls, Variable,
+};
 use crate::upstream::Upstream;
 
 /// The default of `max_fails`.
@@ -119,7 +121,7 @@ impl Reading {
         directive: &Directive,
         path: &PathMatch,
     ) -> Result<Option<Proxy>, Box<Diagnostic>> {
-        let Some(url) = self.passed_to(scope, directive)? else {
+        let Some((url, target)) = self.passed_to(scope, directive)? else {
             return Ok(None);
         };
         let wrong = |why: String| directive.mistake_in(0, why);
@@ -168,6 +170,7 @@ impl Reading {
             }),
             host,
             path: (!uri.is_empty()).then_some(uri),
+            target,
             headers: scope.proxy_headers.clone(),
             redirects: redirects(scope, directive),
             connect_timeout: scope.connect_timeout,
@@ -176,46 +179,52 @@ impl Reading {
         }))
     }
 
-    /// The URL, if it is known before requests come.
+    /// The URL as far as it is known before requests come, which are the servers at
+    /// least, and what is asked for there if that depends on the request.
     fn passed_to(
         &mut self,
         scope: &Scope,
         directive: &Directive,
-    ) -> Result<Option<String>, Box<Diagnostic>> {
+    ) -> Result<Option<(String, Option<Template>)>, Box<Diagnostic>> {
         let written = directive.word(0).unwrap_or_default();
         if !written.contains('$') {
-            return Ok(Some(written.to_owned()));
+            return Ok(Some((written.to_owned(), None)));
         }
-        let Some(mut template) = self.template(directive, 0, &scope.set)? else {
+        let Some(template) = self.template(directive, 0, &scope.set)? else {
             return Ok(None);
         };
-        // With variables, nginx passes on this as it is; so it is without.
-        use crate::site::{Piece, Variable};
-        if template.0.last() == Some(&Piece::Variable(Variable::RequestUri)) {
-            template.0.pop();
-        }
-        let url = settled(&template);
-        let has_path = |url: &String| {
-            let rest = strip(url, "http://").or_else(|| strip(url, "https://"));
-            rest.is_some_and(|rest| rest.contains('/'))
-        };
-        match url {
-            Some(url) if !has_path(&url) => Ok(Some(url)),
-            Some(_) => {
-                self.verdicts.refused(
-                    directive,
-                    "with variables, nginx asks for this one path, whatever the client asks for",
-                );
-                Ok(None)
+        let mut url = String::new();
+        let mut target = Vec::new();
+        let mut pieces = template.0.into_iter();
+        while let Some(piece) = pieces.next() {
+            let begins_path =
+                matches!(piece, Piece::Variable(Variable::RequestUri | Variable::Uri));
+            let piece = Template(vec![piece]);
+            match settled(&piece) {
+                Some(text) => {
+                    url.push_str(&text);
+                    let Some(at) = target_in(&url) else {
+                        continue;
+                    };
+                    let text = url.split_off(at);
+                    let text = text.strip_prefix(':').unwrap_or(&text);
+                    target.extend(Template::text(text).0);
+                }
+                None if begins_path => target.extend(piece.0),
+                None => {
+                    self.verdicts.refused(
+                        directive,
+                        "which servers are asked has to be known before requests come",
+                    );
+                    return Ok(None);
+                }
             }
-            None => {
-                self.verdicts.refused(
-                    directive,
-                    "where requests go has to be known before they come",
-                );
-                Ok(None)
-            }
+            target.extend(pieces.by_ref());
         }
+        // Without a path of its own, nginx passes on that of the client.
+        let as_it_is = [Piece::Variable(Variable::RequestUri)];
+        let is_changed = !target.is_empty() && target != as_it_is;
+        Ok(Some((url, is_changed.then_some(Template(target)))))
     }
 
     /// The servers that a name means, and the `Host` that they are asked with.
@@ -273,6 +282,17 @@ fn redirects(scope: &Scope, directive: &Directive) -> Vec<LocationRule> {
         .filter(|rule| is_known || **rule != LocationRule::Place)
         .cloned()
         .collect()
+}
+
+/// Where path and query begin in a URL with variables, if they have begun: behind a
+/// socket's own path, with the colon that ends that.
+fn target_in(url: &str) -> Option<usize> {
+    let rest = strip(url, "http://").or_else(|| strip(url, "https://"))?;
+    let at = match rest.strip_prefix("unix:") {
+        Some(_) => rest.match_indices(':').nth(1)?.0,
+        None => rest.find(['/', '?'])?,
+    };
+    Some(url.len() - rest.len() + at)
 }
 
 /// What follows a scheme, which has no case.

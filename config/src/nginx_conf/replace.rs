@@ -45,11 +45,12 @@ pub(super) fn replace(sites: &mut [Site]) -> Vec<(Proxy, Replaced)> {
             continue;
         }
         let proxy = (**proxy).clone();
-        let keeps_path = match (&proxy.path, &place.path) {
-            (None, _) => true,
-            (Some(to), PathMatch::Prefix { path, .. } | PathMatch::Exact(path)) => to == path,
-            (Some(_), PathMatch::Expression(_)) => false,
-        };
+        let keeps_path = proxy.target.is_none()
+            && match (&proxy.path, &place.path) {
+                (None, _) => true,
+                (Some(to), PathMatch::Prefix { path, .. } | PathMatch::Exact(path)) => to == path,
+                (Some(_), PathMatch::Expression(_)) => false,
+            };
         if keeps_path {
             place.action = Action::Registry;
             done.push((proxy, Replaced::Yes));

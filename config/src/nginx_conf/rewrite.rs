@@ -1,11 +1,13 @@
-//! `return`, `rewrite` and `if`: answers that are given at once.
+//! `return`, `rewrite`, `break` and `if`: what is done before a request is passed on.
 
 use super::Reading;
 use super::scope::Scope;
 use super::tree::Directive;
 use super::value;
 use crate::diagnostic::Diagnostic;
-use crate::site::{Condition, PerlExpression, Piece, Return, Rewrite, Template, Test, Variable};
+use crate::site::{
+    Condition, NewTarget, PerlExpression, Piece, Return, Rewrite, Template, Test, Then, Variable,
+};
 
 impl Reading {
     /// The answers of a block, in its order.
@@ -22,6 +24,12 @@ impl Reading {
         for directive in block {
             match directive.name() {
                 "break" => {
+                    if !is_over && rewrites.iter().any(goes_on) {
+                        rewrites.push(Rewrite {
+                            when: Vec::new(),
+                            answer: Return::Stop,
+                        });
+                    }
                     is_over = true;
                     self.verdicts.honoured(directive);
                 }
@@ -47,22 +55,36 @@ impl Reading {
         directive: &Directive,
     ) -> Result<Vec<Rewrite>, Box<Diagnostic>> {
         let condition = self.condition(scope, directive)?;
-        let mut rewrites = Vec::new();
+        let mut rewrites: Vec<Rewrite> = Vec::new();
         for inner in directive.children() {
             match inner.name() {
-                "return" | "rewrite" => {
+                "return" | "rewrite" | "break" => {
                     let Some(condition) = &condition else {
                         self.verdicts
                             .refused(inner, "the `if` around it is refused");
                         continue;
                     };
-                    rewrites.extend(self.answer(scope, inner, vec![condition.clone()])?);
+                    // The condition is looked at for each, and may hold no more.
+                    if rewrites.iter().any(goes_on) {
+                        let why = "nothing follows a `rewrite` in an `if` here: give that `last` \
+                                   or `break`";
+                        self.verdicts.refused(inner, why);
+                        continue;
+                    }
+                    let when = vec![condition.clone()];
+                    if inner.name() == "break" {
+                        let answer = Return::Stop;
+                        rewrites.push(Rewrite { when, answer });
+                        self.verdicts.honoured(inner);
+                        continue;
+                    }
+                    rewrites.extend(self.answer(scope, inner, when)?);
                 }
                 "include" => {}
                 "access_log" | "log_not_found" | "error_page" => {}
                 _ => self.verdicts.refused(
                     inner,
-                    "only `return`, and a `rewrite` that redirects, stand in an `if` here",
+                    "only `return`, `rewrite` and `break` stand in an `if` here",
                 ),
             }
         }
@@ -181,10 +203,11 @@ impl Reading {
         let answer = if directive.name() == "return" {
             self.returned(scope, directive)?
         } else {
-            self.redirect(scope, directive)?.map(|(condition, answer)| {
-                when.extend(condition);
-                answer
-            })
+            self.rewritten(scope, directive)?
+                .map(|(condition, answer)| {
+                    when.extend(condition);
+                    answer
+                })
         };
         if answer.is_some() {
             self.verdicts.honoured(directive);
@@ -222,8 +245,8 @@ impl Reading {
         }))
     }
 
-    /// A `rewrite` that sends the client elsewhere.
-    fn redirect(
+    /// A `rewrite`: it sends the client elsewhere, or the request to another path.
+    fn rewritten(
         &mut self,
         scope: &Scope,
         directive: &Directive,
@@ -235,21 +258,12 @@ impl Reading {
         let is_url = ["http://", "https://", "$scheme"]
             .iter()
             .any(|begin| target.starts_with(begin));
-        let status = match directive.word(2) {
-            Some("permanent") => 301,
-            Some("redirect") => 302,
-            None if is_url => 302,
-            None | Some("last" | "break") => {
-                if is_url {
-                    302
-                } else {
-                    self.verdicts.refused(
-                        directive,
-                        "paths are not rewritten here; `proxy_pass` with a path takes one off",
-                    );
-                    return Ok(None);
-                }
-            }
+        let (status, then) = match directive.word(2) {
+            Some("permanent") => (Some(301), Then::Search),
+            Some("redirect") => (Some(302), Then::Search),
+            Some("last") => (None, Then::Search),
+            Some("break") => (None, Then::Stay),
+            None => (None, Then::GoOn),
             Some(other) => {
                 return Err(directive.mistake_in(
                     2,
@@ -257,38 +271,127 @@ impl Reading {
                 ));
             }
         };
-        // The path as a whole is the one group that is known.
-        let target = match pattern {
-            "^(.*)$" | "^(.*)" | "(.*)" | "^(.+)$" | "^(/.*)$" | "^(/.*)" => {
-                target.replace("$1", "$uri")
-            }
-            "^/(.*)$" | "^/(.*)" | "^/(.+)$" => target.replace("/$1", "$uri"),
-            _ => target.to_owned(),
-        };
+        let status = status.or(is_url.then_some(302));
         let (target, keeps_query) = match target.strip_suffix('?') {
-            Some(target) => (target.to_owned(), false),
+            Some(target) => (target, false),
             None => (target, true),
         };
+        let answer = match status {
+            Some(status) => self.redirect(scope, directive, target, keeps_query, status)?,
+            None => self.path(scope, directive, target, keeps_query, then)?,
+        };
+        let Some(answer) = answer else {
+            return Ok(None);
+        };
+        let is_needed = match &answer {
+            Return::Redirect { to, .. } => to.uses_captures(),
+            Return::Path(target) => {
+                target.path.uses_captures()
+                    || target.query.as_ref().is_some_and(Template::uses_captures)
+            }
+            Return::Status { .. } | Return::Stop => false,
+        };
+        let condition = (is_needed || !fits_all(pattern)).then(|| Condition {
+            subject: Template::variable(Variable::Uri),
+            test: Test::Finds(expression),
+            negated: false,
+        });
+        Ok(Some((condition, answer)))
+    }
+
+    fn redirect(
+        &mut self,
+        scope: &Scope,
+        directive: &Directive,
+        target: &str,
+        keeps_query: bool,
+        status: u16,
+    ) -> Result<Option<Return>, Box<Diagnostic>> {
         if keeps_query && target.contains('?') {
             self.verdicts
                 .refused(directive, "a query is not joined to another");
             return Ok(None);
         }
-        let Some(mut to) = self.text(directive, 1, &target, scope)? else {
+        let Some(mut to) = self.text(directive, 1, target, scope)? else {
             return Ok(None);
         };
         if keeps_query {
             to.0.extend([Variable::IsArgs, Variable::Args].map(Piece::Variable));
         }
-        let is_always = matches!(
-            pattern,
-            "^" | ".*" | "^.*$" | "^.*" | "^(.*)$" | "^(.*)" | "(.*)" | "^/(.*)$" | "^/(.*)"
-        );
-        let condition = (!is_always).then(|| Condition {
-            subject: Template::variable(Variable::Uri),
-            test: Test::Finds(expression),
-            negated: false,
-        });
-        Ok(Some((condition, Return::Redirect { status, to })))
+        Ok(Some(Return::Redirect { status, to }))
     }
+
+    fn path(
+        &mut self,
+        scope: &Scope,
+        directive: &Directive,
+        target: &str,
+        keeps_query: bool,
+        then: Then,
+    ) -> Result<Option<Return>, Box<Diagnostic>> {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        if !path.starts_with(['/', '$']) {
+            let why = format!("`{path}` is no path: it does not begin with `/`");
+            return Err(directive.mistake_in(1, why));
+        }
+        let Some(path) = self.text(directive, 1, path, scope)? else {
+            return Ok(None);
+        };
+        let query = match query {
+            None => None,
+            Some(query) => match self.text(directive, 1, query, scope)? {
+                None => return Ok(None),
+                query => query,
+            },
+        };
+        Ok(Some(Return::Path(NewTarget {
+            path,
+            query,
+            keeps_query,
+            then,
+        })))
+    }
+}
+
+/// Whether it leaves a place for another to be looked for at the end.
+fn goes_on(rewrite: &Rewrite) -> bool {
+    matches!(
+        &rewrite.answer,
+        Return::Path(NewTarget {
+            then: Then::GoOn,
+            ..
+        })
+    )
+}
+
+/// Whether an expression is found in every path.
+fn fits_all(pattern: &str) -> bool {
+    const ALL: [&str; 11] = [
+        "^", ".*", "^.*$", "^.*", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)", "^(/.*)$", "^/",
+    ];
+    ALL.contains(&pattern)
+}
+
+/// Whether nobody comes past these: one of them answers every request.
+pub(super) fn answer_all(rewrites: &[Rewrite]) -> bool {
+    rewrites.iter().any(|rewrite| {
+        let is_about_all = |condition: &Condition| match &condition.test {
+            Test::Finds(expression) => {
+                !condition.negated
+                    && condition.subject == Template::variable(Variable::Uri)
+                    && fits_all(expression.as_str())
+            }
+            Test::IsSet | Test::Equals(_) => false,
+        };
+        let answers = match &rewrite.answer {
+            Return::Status { .. } | Return::Redirect { .. } => true,
+            // Another place answers.
+            Return::Path(target) => target.then != Then::Stay,
+            Return::Stop => false,
+        };
+        answers && rewrite.when.iter().all(is_about_all)
+    })
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::Reading;
 use super::client_auth::Asked;
+use super::rewrite::answer_all;
 use super::scope::{Scope, flag};
 use super::tree::Directive;
 use super::value;
@@ -106,7 +107,7 @@ impl Reading {
         self.log_is_off &= scope.is_unlogged;
         let rewrites = self.rewrites(&scope, block)?;
         let places = self.places(&scope, block)?;
-        let is_all_taken = rewrites.iter().any(|rewrite| rewrite.when.is_empty())
+        let is_all_taken = answer_all(&rewrites)
             || places
                 .iter()
                 .any(|place| matches!(&place.path, PathMatch::Prefix { path, .. } if path == "/"))

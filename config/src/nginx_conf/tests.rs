@@ -2,6 +2,7 @@
 
 mod client_auth;
 mod offer;
+mod rewrite;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::site::{Action, Condition, LocationRule, Place, Return, Template, Test};
+use crate::site::{Action, Condition, LocationRule, Names, Place, Return, Template, Test};
 
 /// No file but the main one.
 struct NoFiles;
@@ -141,18 +142,18 @@ fn conditions_are_taken_apart() {
     assert_eq!(rewrites.len(), 3);
     assert_eq!(
         rewrites[0].when,
-        [Condition::parse("$scheme = http", &[]).unwrap()]
+        [Condition::parse("$scheme = http", Names::default()).unwrap()]
     );
     assert_eq!(
         rewrites[0].answer,
         Return::Redirect {
             status: 301,
-            to: Template::parse("https://$host$request_uri", &[]).unwrap()
+            to: Template::parse("https://$host$request_uri", Names::default()).unwrap()
         }
     );
     assert_eq!(
         rewrites[1].when,
-        [Condition::parse("$http_x !~* \"^a b$\"", &[]).unwrap()]
+        [Condition::parse("$http_x !~* \"^a b$\"", Names::default()).unwrap()]
     );
     assert!(matches!(
         &rewrites[1].answer,
@@ -162,36 +163,6 @@ fn conditions_are_taken_apart() {
         }
     ));
     assert_eq!(rewrites[2].when[0].test, Test::IsSet);
-}
-
-#[test]
-fn a_rewrite_that_redirects_is_an_answer() {
-    for (rewrite, to) in [
-        (
-            "^ https://$host$request_uri? permanent",
-            "https://$host$request_uri",
-        ),
-        ("^(.*)$ https://a$1 permanent", "https://a$uri$is_args$args"),
-        (
-            "^/(.*)$ https://a/$1 redirect",
-            "https://a$uri$is_args$args",
-        ),
-    ] {
-        let found = places("", &format!("location / {{ rewrite {rewrite}; }}"));
-        let [answer] = found[0].rules.rewrites.as_slice() else {
-            panic!("{rewrite}")
-        };
-        assert!(answer.when.is_empty());
-        assert!(
-            matches!(&answer.answer, Return::Redirect { to: found, .. } if found.to_string() == to),
-            "{rewrite}"
-        );
-    }
-    let found = places(
-        "",
-        "location / { rewrite ^/a/(.*)$ /b/$1 last; proxy_pass http://h; }",
-    );
-    assert!(found[0].rules.rewrites.is_empty());
 }
 
 #[test]
@@ -267,6 +238,7 @@ fn where_answers_lead_is_inherited_and_turned_off() {
         let told = |rule: &LocationRule| match rule {
             LocationRule::Place => "default".to_owned(),
             LocationRule::Prefix { from, to } => format!("{from} {to}"),
+            LocationRule::Expression { from, to } => format!("{from:?} {to}"),
         };
         let of = |place| proxy(place).redirects.iter().map(told).collect();
         places.iter().map(of).collect()
@@ -302,10 +274,8 @@ fn where_answers_lead_is_inherited_and_turned_off() {
         let error = read(&text(said)).unwrap_err().to_string();
         assert!(error.contains(part) && error.contains(":3:"), "{error}");
     }
-    let adopted = read(&text("proxy_redirect ~^http://a/(.*)$ /$1;")).unwrap();
-    let mut findings = adopted.findings.iter();
-    let refused = findings.find(|finding| matches!(finding.verdict, Verdict::Refused(_)));
-    assert!(refused.unwrap().subject.starts_with("proxy_redirect ~"));
+    let error = read(&text("proxy_redirect ~( /;")).unwrap_err().to_string();
+    assert!(error.contains("no regular expression"), "{error}");
 }
 
 #[test]

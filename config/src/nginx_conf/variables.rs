@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::tree::Directive;
 use super::verdicts::Verdicts;
 use crate::diagnostic::Diagnostic;
-use crate::site::{NotationError, PerlExpression, Piece, Template, Translation, Variable};
+use crate::site::{
+    Names, NotationError, PerlExpression, Piece, Template, Translation, Variable, named_groups,
+};
 
 /// Variables that nginx has and that mean nothing here.
 const OTHERS: &[&str] = &[
@@ -77,6 +79,8 @@ pub(super) struct Variables {
     translations: Vec<Arc<Translation>>,
     /// All that the file makes, whether it can be told here or not.
     declared: HashSet<String>,
+    /// The names of groups in what may be expressions.
+    captures: Vec<String>,
 }
 
 /// Why a text with variables cannot be used.
@@ -139,8 +143,13 @@ impl Variables {
                 made.and_then(|name| name.strip_prefix('$'))
                     .map(str::to_owned),
             );
-            for text in directive.texts() {
-                self.declared.extend(captured(text));
+            // The lines of a `map` begin with theirs.
+            for text in directive.texts().chain([directive.name()]) {
+                for name in named_groups(text) {
+                    if !self.captures.contains(&name) {
+                        self.captures.push(name);
+                    }
+                }
             }
             self.declare(directive.children());
         }
@@ -195,7 +204,11 @@ impl Variables {
         set: &[Arc<Translation>],
     ) -> Result<Template, Unusable> {
         let known: Vec<_> = set.iter().chain(&self.translations).cloned().collect();
-        Template::parse(text, &known).map_err(|error| match &error {
+        let names = Names {
+            translations: &known,
+            captures: &self.captures,
+        };
+        Template::parse(text, names).map_err(|error| match &error {
             NotationError::UnknownVariable(name) if self.is_there(name) => {
                 Unusable::Refused(format!("`${name}` is not known here"))
             }
@@ -207,9 +220,7 @@ impl Variables {
     }
 
     fn is_there(&self, name: &str) -> bool {
-        let is_capture = name.len() == 1 && name.bytes().all(|byte| byte.is_ascii_digit());
-        is_capture
-            || self.declared.contains(name)
+        self.declared.contains(name)
             || OTHERS.contains(&name)
             || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     }
@@ -251,18 +262,6 @@ fn settle(template: &Template, text: &mut String, parts_left: &mut usize) -> Opt
         }
     }
     Some(())
-}
-
-/// The names of the groups of an expression.
-fn captured(text: &str) -> impl Iterator<Item = String> + '_ {
-    let groups = text.split("(?").skip(1);
-    groups.filter_map(|group| {
-        let group = group.strip_prefix('P').unwrap_or(group);
-        let (name, _) = group.strip_prefix('<')?.split_once('>')?;
-        let is_name =
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        is_name.then(|| name.to_owned())
-    })
 }
 
 /// The lines of a `map`.

@@ -15,6 +15,15 @@ pub struct PerlExpression {
     regex: Regex,
 }
 
+/// What the groups of an expression found; empty texts for those that took no part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The first nine, in their order.
+    pub numbered: Vec<String>,
+    /// Those with a name.
+    pub named: Vec<(String, String)>,
+}
+
 /// Why a text is no [`PerlExpression`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{expression}` is no regular expression: {reason}")]
@@ -52,6 +61,27 @@ impl PerlExpression {
         self.regex.is_match(text).unwrap_or(false)
     }
 
+    /// What its groups find in a text, if it is found there.
+    #[must_use]
+    pub fn find_in(&self, text: &str) -> Option<Found> {
+        let captures = self.regex.captures(text).ok().flatten()?;
+        let text = |group: Option<fancy_regex::Match<'_>>| {
+            group.map_or_else(String::new, |group| group.as_str().to_owned())
+        };
+        Some(Found {
+            numbered: captures.iter().skip(1).take(9).map(text).collect(),
+            named: self
+                .group_names()
+                .map(|name| (name.to_owned(), text(captures.name(name))))
+                .collect(),
+        })
+    }
+
+    /// The names of its groups that have one.
+    pub fn group_names(&self) -> impl Iterator<Item = &str> {
+        self.regex.capture_names().flatten()
+    }
+
     /// The expression as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -63,6 +93,18 @@ impl PerlExpression {
     pub fn ignores_case(&self) -> bool {
         self.ignores_case
     }
+}
+
+/// The names of the groups in what may be an expression.
+pub(crate) fn named_groups(text: &str) -> impl Iterator<Item = String> + '_ {
+    let groups = text.split("(?").skip(1);
+    groups.filter_map(|group| {
+        let group = group.strip_prefix('P').unwrap_or(group);
+        let (name, _) = group.strip_prefix('<')?.split_once('>')?;
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_name.then(|| name.to_owned())
+    })
 }
 
 /// Two are equal if they were written alike.
@@ -95,6 +137,16 @@ mod tests {
         assert!(any.is_found_in("docker/1.5.0"));
         let error = PerlExpression::new("(", false).unwrap_err();
         assert!(error.to_string().starts_with("`(` is no"), "{error}");
+    }
+
+    #[test]
+    fn groups_tell_what_they_found() {
+        let expression = PerlExpression::new(r"^/(?<team>[a-z]+)/(x)?(.*)$", false).unwrap();
+        let found = expression.find_in("/core/app").unwrap();
+        assert_eq!(found.numbered, ["core", "", "app"]);
+        assert_eq!(found.named, [("team".to_owned(), "core".to_owned())]);
+        assert_eq!(expression.find_in("/"), None);
+        assert_eq!(expression.group_names().collect::<Vec<_>>(), ["team"]);
     }
 
     #[test]

@@ -12,14 +12,17 @@
 mod access;
 mod expression;
 mod notation;
+mod rewrite;
 mod template;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::access::{Access, AddressRule, MethodRule};
-pub use self::expression::{PerlExpression, PerlExpressionError};
-pub use self::notation::NotationError;
+pub(crate) use self::expression::named_groups;
+pub use self::expression::{Found, PerlExpression, PerlExpressionError};
+pub use self::notation::{Names, NotationError};
+pub use self::rewrite::{Condition, NewTarget, Return, Rewrite, Test, Then};
 pub use self::template::{CertificateFact, Piece, Template, Translation, Variable};
 use crate::client_auth::ClientAuth;
 use crate::header::HeaderFieldName;
@@ -45,6 +48,37 @@ pub struct Site {
     pub places: Vec<Place>,
     /// What holds for requests that no place is about.
     pub elsewhere: Rules,
+}
+
+impl Site {
+    /// Every text in it that is filled in for a request.
+    #[must_use]
+    pub fn templates(&self) -> Vec<&Template> {
+        let mut found = Vec::new();
+        let places = self.places.iter().map(|place| &place.rules);
+        let rules = places.chain([&self.elsewhere]);
+        let rewrites = rules.clone().flat_map(|rules| &rules.rewrites);
+        for rewrite in self.rewrites.iter().chain(rewrites) {
+            rewrite.templates(&mut found);
+        }
+        for rules in rules {
+            found.extend(rules.headers.iter().map(|header| &header.value));
+        }
+        for place in &self.places {
+            if let Action::Proxy(proxy) = &place.action {
+                found.extend(&proxy.target);
+                found.extend(proxy.headers.iter().map(|(_, value)| value));
+                for rule in &proxy.redirects {
+                    match rule {
+                        LocationRule::Place => {}
+                        LocationRule::Expression { to, .. } => found.push(to),
+                        LocationRule::Prefix { from, to } => found.extend([from, to]),
+                    }
+                }
+            }
+        }
+        found
+    }
 }
 
 /// A listener that a site is served at.
@@ -116,57 +150,6 @@ pub struct Rules {
     pub headers: Vec<AddedHeader>,
 }
 
-/// An answer given at once, if a condition holds: nginx's `return`, within `if`
-/// or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rewrite {
-    /// All of them have to hold.
-    pub when: Vec<Condition>,
-    /// What is answered then.
-    pub answer: Return,
-}
-
-/// A condition of an `if`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// What is looked at.
-    pub subject: Template,
-    /// What it is compared with.
-    pub test: Test,
-    /// Whether the test must fail.
-    pub negated: bool,
-}
-
-/// What a subject is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Test {
-    /// It is neither empty nor `0`.
-    IsSet,
-    /// It is the same text.
-    Equals(Template),
-    /// The expression is found in it.
-    Finds(PerlExpression),
-}
-
-/// nginx's `return`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Return {
-    /// A status with a text, or with the page that belongs to it.
-    Status {
-        /// 444 closes the connection without an answer.
-        status: u16,
-        /// The body, sent as plain text.
-        text: Option<Template>,
-    },
-    /// A redirect (301, 302, 303, 307, 308).
-    Redirect {
-        /// The status.
-        status: u16,
-        /// The `Location`.
-        to: Template,
-    },
-}
-
 /// nginx's `add_header`. One whose value comes out empty is not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedHeader {
@@ -203,6 +186,9 @@ pub struct Proxy {
     /// Takes the place of the part of the path that the place matched. `None`:
     /// the path goes on as the client wrote it.
     pub path: Option<String>,
+    /// Path and query that are asked for in place of the client's, whatever
+    /// [`Proxy::path`] is.
+    pub target: Option<Template>,
     /// Fields of the request that are set, and taken away if they come out empty:
     /// `proxy_set_header`.
     pub headers: Vec<(HeaderFieldName, Template)>,
@@ -223,6 +209,14 @@ pub struct Proxy {
 pub enum LocationRule {
     /// `proxy_redirect default`: what `proxy_pass` names becomes the place.
     Place,
+    /// `proxy_redirect ~FROM TO`: the whole of one in which it is found becomes
+    /// something else.
+    Expression {
+        /// What is looked for.
+        from: PerlExpression,
+        /// What takes its place.
+        to: Template,
+    },
     /// `proxy_redirect FROM TO`: what it begins with becomes something else.
     Prefix {
         /// What is taken away.

@@ -39,13 +39,22 @@ pub enum NotationError {
     EmptyName,
 }
 
+/// What variables a text may name beside those that are always there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// Those that `map` makes.
+    pub translations: &'a [Arc<Translation>],
+    /// The groups of expressions that have a name.
+    pub captures: &'a [String],
+}
+
 impl Template {
     /// Reads a text in which `$name` and `${name}` are variables. Nothing is
     /// quoted: a dollar sign always begins a variable.
     ///
     /// # Errors
     /// A dollar sign has no known variable behind it.
-    pub fn parse(text: &str, translations: &[Arc<Translation>]) -> Result<Self, NotationError> {
+    pub fn parse(text: &str, names: Names<'_>) -> Result<Self, NotationError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
@@ -53,6 +62,12 @@ impl Template {
                 pieces.push(Piece::Text(rest[..at].to_owned()));
             }
             rest = &rest[at + 1..];
+            // One digit, whatever follows it.
+            if let Some(group @ b'1'..=b'9') = rest.bytes().next() {
+                pieces.push(Piece::Variable(Variable::Capture(group - b'0')));
+                rest = &rest[1..];
+                continue;
+            }
             let name = match rest.strip_prefix('{') {
                 Some(enclosed) => {
                     let end = enclosed.find('}').ok_or(NotationError::Unclosed)?;
@@ -70,7 +85,7 @@ impl Template {
             if name.is_empty() {
                 return Err(NotationError::NoVariable);
             }
-            let variable = Variable::of_name(name, translations)
+            let variable = Variable::of_name(name, names)
                 .ok_or_else(|| NotationError::UnknownVariable(name.to_owned()))?;
             pieces.push(Piece::Variable(variable));
         }
@@ -107,11 +122,13 @@ impl Display for Template {
             match piece {
                 Piece::Text(text) => f.write_str(text)?,
                 Piece::Variable(variable) => {
-                    let joins = matches!(
-                        pieces.peek(),
-                        Some(Piece::Text(next))
-                            if next.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-                    );
+                    let is_group = matches!(variable, Variable::Capture(_));
+                    let joins = !is_group
+                        && matches!(
+                            pieces.peek(),
+                            Some(Piece::Text(next))
+                                if next.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+                        );
                     if joins {
                         write!(f, "${{{variable}}}")?;
                     } else {
@@ -130,14 +147,14 @@ impl Condition {
     ///
     /// # Errors
     /// It is no condition.
-    pub fn parse(text: &str, translations: &[Arc<Translation>]) -> Result<Self, NotationError> {
+    pub fn parse(text: &str, names: Names<'_>) -> Result<Self, NotationError> {
         let text = text.trim();
         let wrong = || NotationError::Condition(text.to_owned());
         if !text.starts_with('$') {
             return Err(wrong());
         }
         let (subject, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let subject = Template::parse(subject, translations)?;
+        let subject = Template::parse(subject, names)?;
         let rest = rest.trim_start();
         if rest.is_empty() {
             return Ok(Self {
@@ -153,7 +170,7 @@ impl Condition {
             None => (false, operator),
         };
         let test = match operator {
-            "=" => Test::Equals(Template::parse(operand, translations)?),
+            "=" => Test::Equals(Template::parse(operand, names)?),
             "~" => Test::Finds(PerlExpression::new(operand, false)?),
             "~*" => Test::Finds(PerlExpression::new(operand, true)?),
             _ => return Err(wrong()),

@@ -1,5 +1,6 @@
 //! Texts with variables in them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::expression::PerlExpression;
@@ -64,6 +65,10 @@ pub enum Variable {
     Client(CertificateFact),
     /// `$status`: the status of the answer.
     Status,
+    /// `$1` to `$9`: what a group found of the expression that was found last.
+    Capture(u8),
+    /// What a group with that name found, of any expression.
+    NamedCapture(String),
     /// What a `map` makes of another text.
     Translated(Arc<Translation>),
 }
@@ -110,6 +115,30 @@ impl Template {
             return Self::default();
         }
         Self(vec![Piece::Text(text)])
+    }
+
+    /// Whether it tells what the groups of an expression found.
+    #[must_use]
+    pub fn uses_captures(&self) -> bool {
+        self.uses_captures_beside(&mut HashSet::new())
+    }
+
+    /// The same, if none of those `seen` does: one may be used many times over.
+    fn uses_captures_beside(&self, seen: &mut HashSet<*const Translation>) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Variable(Variable::Capture(_) | Variable::NamedCapture(_)) => true,
+            Piece::Variable(Variable::Translated(translation)) => {
+                if !seen.insert(Arc::as_ptr(translation)) {
+                    return false;
+                }
+                let texts = translation.texts.iter().map(|(_, to)| to);
+                let expressions = translation.expressions.iter().map(|(_, to)| to);
+                let others = [&translation.source, &translation.default];
+                let mut all = texts.chain(expressions).chain(others);
+                all.any(|template| template.uses_captures_beside(seen))
+            }
+            _ => false,
+        })
     }
 
     /// A variable alone.

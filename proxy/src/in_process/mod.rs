@@ -28,7 +28,7 @@ use crate::backend::{Authorization, Backend, ClientAddress, ResponseBody};
 use crate::context::RequestContext;
 use crate::edge::{FORWARDING_HEADERS, Origin};
 use crate::request_body::RequestBody;
-use crate::sites::Dress;
+use crate::sites::{Dress, Target};
 
 /// The largest piece handed to the connection at once: its write timeout is for
 /// a piece, and a slow client must be able to take one in that time.
@@ -106,7 +106,9 @@ fn request(
     let mut request = http::Request::new(body);
     *request.method_mut() = header.method.clone();
     *request.version_mut() = header.version;
-    *request.uri_mut() = origin.absolute(header.uri.path_and_query());
+    let changed = context.progress.target.as_ref();
+    let changed = changed.and_then(Target::written);
+    *request.uri_mut() = origin.absolute(changed.as_ref().or(header.uri.path_and_query()));
     let mut headers = header.headers.clone();
     for name in CONSUMED_HEADERS.iter().chain(&FORWARDING_HEADERS) {
         headers.remove(name);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pingora::proxy::Session;
-use tidegate_config::site::Site;
+use tidegate_config::site::{Found, Site};
 use tidegate_config::{ClientAuth, Listener, Protocol, TlsOffer};
 
 use super::hosts::Hosts;
@@ -70,6 +70,11 @@ impl Attached {
     /// The index of the site for `host`, which is without a port.
     pub(super) fn choose(&self, host: &str) -> usize {
         self.hosts.choose(host)
+    }
+
+    /// What was found in `host` where an expression chooses its site.
+    pub(super) fn find(&self, host: &str) -> Option<Found> {
+        self.hosts.find(host)
     }
 
     /// The index of the site for those who name no host.

@@ -2,18 +2,25 @@
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
-use pingora::proxy::Session;
 use std::sync::OnceLock;
 
-use super::facts::Facts;
+use pingora::proxy::Session;
+use tidegate_config::site::Rewrite;
+use tracing::warn;
+
+use super::facts::{Facts, Within};
 use super::path::normalize;
 use super::places::Choice;
-use super::rules::{first_answer, redirect};
+use super::progress::{Progress, path_of, query_of};
+use super::rules::{Next, follow, redirect};
 use super::{Action, Place, Refusal, Sites};
 use crate::answer::{Answer, is_api};
 use crate::client_certificates::{Shown, certificate_user};
 use crate::context::RequestContext;
 use crate::edge::Origin;
+
+/// How often a place is looked for anew: as often as in nginx.
+const MOST_SEARCHES: usize = 10;
 
 /// A place of a site, by their indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +60,9 @@ impl Sites {
                 Action::Proxy(servers) => &servers.host,
                 _ => "",
             },
+            target: context.progress.target.as_ref(),
+            found: &context.progress.found,
+            within: Within::Nothing,
             answer: None,
         }
     }
@@ -79,54 +89,31 @@ impl Sites {
         let site = &self.sites[index];
         let here = Here::of(&origin);
         let client = origin.client;
+        let host = origin.authority.host().to_owned();
+        let host = if context.names_no_host { "" } else { &host };
         context.origin = Some(origin);
-        let mut chosen = Chosen {
+        let chosen = Chosen {
             site: index,
             place: site.places.len() - 1,
         };
         context.chosen = Some(chosen);
         attached.admit(session, index)?;
 
-        let request = session.req_header();
-        let path = request.uri.path();
-        if let Some(paths) = &site.paths {
-            let resolved = normalize(path).map_err(|bad| Answer::bad_request(bad.to_string()))?;
-            if !site.rewrites.is_empty() {
-                let facts = self.facts(session, context, chosen);
-                if let Some(answer) = first_answer(&site.rewrites, &facts, &here.url(session)) {
-                    return Err(answer);
-                }
-            }
-            match paths.choose(&resolved) {
-                Choice::Place(place) => chosen.place = place,
-                Choice::Nowhere => {}
-                Choice::AddSlash => {
-                    let query = request.uri.query();
-                    let query = query.map_or_else(String::new, |query| format!("?{query}"));
-                    let to = format!("{}/{query}", super::path::escape(&resolved));
-                    return Err(redirect(301, &to, &here.url(session), path));
-                }
-            }
-            context.chosen = Some(chosen);
+        // Taken out of the context, which the facts are told from meanwhile.
+        let mut progress = Progress {
+            is_asked_for: site.uses_captures,
+            ..Progress::default()
+        };
+        let found = attached.find(host).filter(|_| site.uses_captures);
+        if let Some(found) = found {
+            progress.found.take(found);
         }
+        let led = self.lead(session, context, chosen, &mut progress, &here);
+        context.progress = progress;
+        let chosen = led?;
 
         let rules = &self.place(chosen).rules;
-        if let Some(limit) = rules.max_body {
-            if content_length(&request.headers).is_some_and(|length| length > limit) {
-                return Err(Answer::too_large(limit).into());
-            }
-            context.body_limit = Some(limit);
-        }
-        let user_agent = session.get_header_bytes(http::header::USER_AGENT);
-        if is_api(path) && rules.refused.refuses(user_agent) {
-            return Err(Answer::client_too_old().into());
-        }
-        if !rules.rewrites.is_empty() {
-            let facts = self.facts(session, context, chosen);
-            if let Some(answer) = first_answer(&rules.rewrites, &facts, &here.url(session)) {
-                return Err(answer);
-            }
-        }
+        let request = session.req_header();
         let admitted = rules
             .access
             .admit(&request.method, &request.headers, client)
@@ -138,6 +125,79 @@ impl Sites {
         let identity = admitted?.or_else(by_certificate);
         context.identity = identity.map(OnceLock::from).unwrap_or_default();
         Ok(())
+    }
+
+    /// Leads a request to its place, through the rewrites of its site and of the
+    /// places on the way.
+    ///
+    /// # Errors
+    /// What it is answered with instead.
+    fn lead(
+        &self,
+        session: &Session,
+        context: &mut RequestContext,
+        mut chosen: Chosen,
+        progress: &mut Progress,
+        here: &Here,
+    ) -> Result<Chosen, Refusal> {
+        let site = &self.sites[chosen.site];
+        let request = session.req_header();
+        let path = request.uri.path();
+        if site.paths.is_some() {
+            normalize(path).map_err(|bad| Answer::bad_request(bad.to_string()))?;
+        }
+        let follow = |rewrites: &[Rewrite], context: &RequestContext, chosen, progress: &mut _| {
+            if rewrites.is_empty() {
+                return Next::Pass;
+            }
+            let facts = self.facts(session, context, chosen);
+            follow(rewrites, &facts, progress, &here.url(session))
+        };
+        // A site has chosen no place yet: it is looked for in any case.
+        if let Next::Answer(answer) = follow(&site.rewrites, context, chosen, progress) {
+            return Err(answer);
+        }
+        for _ in 0..=MOST_SEARCHES {
+            if let Some(paths) = &site.paths {
+                let resolved = path_of(progress.target.as_ref(), &request.uri);
+                chosen.place = match paths.choose(&resolved) {
+                    Choice::Place(place) => place,
+                    Choice::Nowhere => site.places.len() - 1,
+                    Choice::AddSlash => {
+                        let query = query_of(progress.target.as_ref(), &request.uri);
+                        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+                        let to = format!("{}/{query}", super::path::escape(&resolved));
+                        return Err(redirect(301, &to, &here.url(session), path));
+                    }
+                };
+                let found = paths.find(chosen.place, &resolved);
+                if let Some(found) = found.filter(|_| site.uses_captures) {
+                    progress.found.take(found);
+                }
+                context.chosen = Some(chosen);
+            }
+            let rules = &self.place(chosen).rules;
+            context.body_limit = rules.max_body;
+            if let Some(limit) = rules.max_body
+                && content_length(&request.headers).is_some_and(|length| length > limit)
+            {
+                return Err(Answer::too_large(limit).into());
+            }
+            let user_agent = session.get_header_bytes(http::header::USER_AGENT);
+            if is_api(path) && rules.refused.refuses(user_agent) {
+                return Err(Answer::client_too_old().into());
+            }
+            match follow(&rules.rewrites, context, chosen, progress) {
+                Next::Pass => return Ok(chosen),
+                Next::Answer(answer) => return Err(answer),
+                Next::Search => {}
+            }
+        }
+        warn!(
+            http.path = path,
+            "rewrites lead from place to place without an end"
+        );
+        Err(Answer::internal().into())
     }
 }
 

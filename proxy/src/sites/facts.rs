@@ -8,11 +8,12 @@ use http::{Uri, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use tidegate_auth::basic;
 use tidegate_config::site::{
-    CertificateFact, Condition, Piece, Template, Test, Translation, Variable,
+    CertificateFact, Condition, Found, Piece, Template, Test, Translation, Variable,
 };
 
 use super::hosts::lower;
-use super::path::normalize;
+use super::path::{escape, escape_argument};
+use super::progress::{Captures, Target, path_of, query_of};
 use crate::client_certificates::{Shown, subject};
 
 /// How deep `map`s may lead to one another; one that leads to itself has an end.
@@ -35,8 +36,25 @@ pub(crate) struct Facts<'a> {
     pub(crate) shown: Option<&'a Shown>,
     /// What `proxy_pass` names.
     pub(crate) proxy_host: &'a str,
+    /// Path and query, where a `rewrite` has changed them.
+    pub(crate) target: Option<&'a Target>,
+    /// What the groups of expressions found.
+    pub(crate) found: &'a Captures,
+    /// Where in a URL that comes to stand.
+    pub(crate) within: Within,
     /// Once there is one.
     pub(crate) answer: Option<&'a ResponseHeader>,
+}
+
+/// What a text is a part of, which decides how what was found is escaped there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// No URL.
+    Nothing,
+    /// The path of one.
+    Path,
+    /// The query of one.
+    Query,
 }
 
 impl<'a> Facts<'a> {
@@ -45,15 +63,23 @@ impl<'a> Facts<'a> {
         self.fill_in_within(template, DEPTH)
     }
 
-    /// Whether a condition holds.
-    pub(crate) fn hold(&self, condition: &Condition) -> bool {
+    /// Whether a condition holds, and what was found, be it nothing, if it looks for
+    /// an expression and that is `asked_for`.
+    pub(crate) fn hold(&self, condition: &Condition, asked_for: bool) -> (bool, Option<Found>) {
         let subject = self.fill_in(&condition.subject);
+        let mut found = None;
         let passes = match &condition.test {
             Test::IsSet => !subject.is_empty() && subject != "0",
             Test::Equals(other) => subject == self.fill_in(other),
+            Test::Finds(expression) if asked_for => {
+                let now = expression.find_in(&subject);
+                let passes = now.is_some();
+                found = Some(now.unwrap_or_default());
+                passes
+            }
             Test::Finds(expression) => expression.is_found_in(&subject),
         };
-        passes != condition.negated
+        (passes != condition.negated, found)
     }
 
     fn fill_in_within<'t>(&'t self, template: &'t Template, depth: usize) -> Cow<'t, str> {
@@ -86,9 +112,9 @@ impl<'a> Facts<'a> {
             Variable::Scheme => Cow::Borrowed(if self.over_tls { "https" } else { "http" }),
             Variable::RequestMethod => Cow::Borrowed(self.request.method.as_str()),
             Variable::RequestUri => Cow::Borrowed(target(uri)),
-            Variable::Uri => normalize(uri.path()).unwrap_or_default(),
-            Variable::Args => Cow::Borrowed(uri.query().unwrap_or_default()),
-            Variable::IsArgs => Cow::Borrowed(match uri.query() {
+            Variable::Uri => path_of(self.target, uri),
+            Variable::Args => Cow::Borrowed(query_of(self.target, uri).unwrap_or_default()),
+            Variable::IsArgs => Cow::Borrowed(match query_of(self.target, uri) {
                 None | Some("") => "",
                 Some(_) => "?",
             }),
@@ -120,7 +146,19 @@ impl<'a> Facts<'a> {
                 .map_or(Cow::Borrowed(""), |answer| joined(&answer.headers, name)),
             Variable::Client(fact) => self.certificate(*fact),
             Variable::Status => shown(self.answer.map(|answer| answer.status.as_u16())),
+            Variable::Capture(group) => self.capture(self.found.numbered(*group)),
+            Variable::NamedCapture(name) => self.capture(self.found.named(name)),
             Variable::Translated(translation) => self.translate(translation, depth),
+        }
+    }
+
+    fn capture(&self, text: &'a str) -> Cow<'a, str> {
+        // Who has escaped nothing is taken at their word.
+        let is_escaped = target(&self.request.uri).contains(['%', '+']);
+        match self.within {
+            Within::Path if is_escaped => escape(text),
+            Within::Query if is_escaped => escape_argument(text),
+            _ => Cow::Borrowed(text),
         }
     }
 
@@ -178,12 +216,25 @@ impl<'a> Facts<'a> {
         let source = self.fill_in_within(&translation.source, depth);
         let mut texts = translation.texts.iter();
         let text = texts.find(|(text, _)| text.eq_ignore_ascii_case(&source));
-        let found = text.map(|(_, to)| to).or_else(|| {
-            let mut expressions = translation.expressions.iter();
-            let found = expressions.find(|(expression, _)| expression.is_found_in(&source));
-            found.map(|(_, to)| to)
-        });
-        self.fill_in_within(found.unwrap_or(&translation.default), depth)
+        if let Some((_, to)) = text {
+            return self.fill_in_within(to, depth);
+        }
+        let mut expressions = translation.expressions.iter();
+        let Some((expression, to)) = expressions.find(|(e, _)| e.is_found_in(&source)) else {
+            return self.fill_in_within(&translation.default, depth);
+        };
+        if !to.uses_captures() {
+            return self.fill_in_within(to, depth);
+        }
+        // What a line of a map tells of is what its own expression found.
+        let found = expression
+            .find_in(&source)
+            .map_or(Captures::NONE, Captures::from);
+        let facts = Facts {
+            found: &found,
+            ..*self
+        };
+        Cow::Owned(facts.fill_in_within(to, depth).into_owned())
     }
 }
 
@@ -212,7 +263,7 @@ fn joined<'h>(headers: &'h HeaderMap, name: &str) -> Cow<'h, str> {
 mod tests {
     use std::sync::Arc;
 
-    use tidegate_config::site::PerlExpression;
+    use tidegate_config::site::{Names, PerlExpression};
 
     use super::*;
 
@@ -223,6 +274,8 @@ mod tests {
         }
         request
     }
+
+    const NOTHING: &Captures = &Captures::NONE;
 
     fn facts(request: &RequestHeader) -> Facts<'_> {
         Facts {
@@ -235,6 +288,9 @@ mod tests {
             server_name: "registry.example.org",
             shown: None,
             proxy_host: "registry:5000",
+            target: None,
+            found: NOTHING,
+            within: Within::Nothing,
             answer: None,
         }
     }
@@ -276,7 +332,7 @@ mod tests {
             ("$http_user_agent", "docker/27"),
             ("[$http_x_none$status$upstream_http_x]", "[]"),
         ] {
-            let template = Template::parse(template, &[]).unwrap();
+            let template = Template::parse(template, Names::default()).unwrap();
             assert_eq!(facts.fill_in(&template), expected, "{template}");
         }
     }
@@ -285,7 +341,7 @@ mod tests {
     fn the_host_of_http2_is_in_its_uri() {
         let mut request = request(b"/v2/", &[]);
         request.set_uri(Uri::from_static("https://r.example.org:5043/v2/"));
-        let template = Template::parse("$http_host$request_uri", &[]).unwrap();
+        let template = Template::parse("$http_host$request_uri", Names::default()).unwrap();
         assert_eq!(facts(&request).fill_in(&template), "r.example.org:5043/v2/");
     }
 
@@ -294,11 +350,11 @@ mod tests {
         let request = request(b"/", &[("user-agent", "Docker/1.5.0")]);
         let translation = Translation {
             name: "old".to_owned(),
-            source: Template::parse("$http_user_agent", &[]).unwrap(),
+            source: Template::parse("$http_user_agent", Names::default()).unwrap(),
             texts: vec![("CURL".to_owned(), Template::text("curl"))],
             expressions: vec![(
                 PerlExpression::new(r"docker/1\.5", true).unwrap(),
-                Template::parse("old $scheme", &[]).unwrap(),
+                Template::parse("old $scheme", Names::default()).unwrap(),
             )],
             default: Template::text("new"),
         };
@@ -323,8 +379,8 @@ mod tests {
             ("$http_user_agent", true),
             ("$http_x_none", false),
         ] {
-            let parsed = Condition::parse(condition, &[]).unwrap();
-            assert_eq!(facts.hold(&parsed), holds, "{condition}");
+            let parsed = Condition::parse(condition, Names::default()).unwrap();
+            assert_eq!(facts.hold(&parsed, false).0, holds, "{condition}");
         }
     }
 }

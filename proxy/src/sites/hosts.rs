@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use tidegate_config::site::{PerlExpression, ServerName, Site};
+use tidegate_config::site::{Found, PerlExpression, ServerName, Site};
 
 /// The sites of one listener, by their indices.
 #[derive(Debug)]
@@ -77,9 +77,28 @@ impl Hosts {
     /// The site for `host`, which is without a port.
     pub(crate) fn choose(&self, host: &str) -> usize {
         let host = lower(host.strip_suffix('.').unwrap_or(host));
-        let host = &*host;
+        let by_name = self.by_name(&host);
+        let by_expression = || self.by_expression(&host).map(|(_, site)| *site);
+        by_name.or_else(by_expression).unwrap_or(self.default)
+    }
+
+    /// What was found where an expression chooses the site for `host`.
+    pub(crate) fn find(&self, host: &str) -> Option<Found> {
+        let host = lower(host.strip_suffix('.').unwrap_or(host));
+        if self.by_name(&host).is_some() {
+            return None;
+        }
+        let (expression, _) = self.by_expression(&host)?;
+        expression.find_in(&host)
+    }
+
+    fn by_expression(&self, host: &str) -> Option<&(PerlExpression, usize)> {
+        self.expressions.iter().find(|(e, _)| e.is_found_in(host))
+    }
+
+    fn by_name(&self, host: &str) -> Option<usize> {
         if let Some(&site) = self.exact.get(host) {
-            return site;
+            return Some(site);
         }
         let longer = |name: &str| host.len() > name.len();
         let leading = self.leading.iter();
@@ -87,11 +106,8 @@ impl Hosts {
         let trailing = self.trailing.iter();
         let mut trailing =
             trailing.filter(|(start, _)| longer(start) && host.starts_with(start.as_str()));
-        if let Some((_, site)) = leading.next().or_else(|| trailing.next()) {
-            return *site;
-        }
-        let found = self.expressions.iter().find(|(e, _)| e.is_found_in(host));
-        found.map_or(self.default, |(_, site)| *site)
+        let found = leading.next().or_else(|| trailing.next());
+        found.map(|(_, site)| *site)
     }
 }
 

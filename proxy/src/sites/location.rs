@@ -2,9 +2,10 @@
 
 use http::header::{LOCATION, REFRESH};
 use pingora::http::ResponseHeader;
-use tidegate_config::site::{LocationRule, PathMatch, Proxy, Template};
+use tidegate_config::site::{LocationRule, PathMatch, PerlExpression, Proxy, Template};
 
 use super::facts::Facts;
+use super::progress::Captures;
 
 /// What becomes of a `Location`, and of the URL in a `Refresh`.
 #[derive(Debug)]
@@ -12,8 +13,16 @@ pub(crate) struct Locations(Vec<Rule>);
 
 #[derive(Debug)]
 struct Rule {
-    from: Template,
+    from: From,
     to: Template,
+}
+
+#[derive(Debug)]
+enum From {
+    /// What it begins with.
+    Prefix(Template),
+    /// What is found in it.
+    Expression(PerlExpression),
 }
 
 impl Locations {
@@ -29,12 +38,16 @@ impl Locations {
                     _ => (format!("{url}/"), "/"),
                 };
                 Rule {
-                    from: Template::text(from),
+                    from: From::Prefix(Template::text(from)),
                     to: Template::text(to),
                 }
             }
             LocationRule::Prefix { from, to } => Rule {
-                from: from.clone(),
+                from: From::Prefix(from.clone()),
+                to: to.clone(),
+            },
+            LocationRule::Expression { from, to } => Rule {
+                from: From::Expression(from.clone()),
                 to: to.clone(),
             },
         });
@@ -80,9 +93,19 @@ impl Locations {
 
     /// `None`: no rule fits.
     fn turned(&self, url: &str, facts: &Facts<'_>) -> Option<String> {
-        self.0.iter().find_map(|rule| {
-            let rest = url.strip_prefix(&*facts.fill_in(&rule.from))?;
-            Some(format!("{}{rest}", facts.fill_in(&rule.to)))
+        self.0.iter().find_map(|rule| match &rule.from {
+            From::Prefix(from) => {
+                let rest = url.strip_prefix(&*facts.fill_in(from))?;
+                Some(format!("{}{rest}", facts.fill_in(&rule.to)))
+            }
+            From::Expression(from) => {
+                let found = Captures::from(from.find_in(url)?);
+                let facts = Facts {
+                    found: &found,
+                    ..*facts
+                };
+                Some(facts.fill_in(&rule.to).into_owned())
+            }
         })
     }
 }
@@ -98,7 +121,9 @@ mod tests {
     use std::time::Duration;
 
     use pingora::http::RequestHeader;
+    use tidegate_config::site::Names;
 
+    use super::super::facts::Within;
     use super::*;
 
     fn proxy(path: Option<&str>, redirects: Vec<LocationRule>) -> Proxy {
@@ -107,6 +132,7 @@ mod tests {
             tls: None,
             host: "registry:5000".to_owned(),
             path: path.map(str::to_owned),
+            target: None,
             headers: Vec::new(),
             redirects,
             connect_timeout: Duration::ZERO,
@@ -116,7 +142,7 @@ mod tests {
     }
 
     fn rule(from: &str, to: &str) -> LocationRule {
-        let template = |text| Template::parse(text, &[]).unwrap();
+        let template = |text| Template::parse(text, Names::default()).unwrap();
         LocationRule::Prefix {
             from: template(from),
             to: template(to),
@@ -136,6 +162,9 @@ mod tests {
             server_name: "",
             shown: None,
             proxy_host: &proxy.host,
+            target: None,
+            found: &Captures::NONE,
+            within: Within::Nothing,
             answer: None,
         };
         let mut response = ResponseHeader::build(202, None).unwrap();
@@ -197,5 +226,20 @@ mod tests {
         ] {
             assert_eq!(turned(&proxy, "/", url).0, expected);
         }
+    }
+
+    #[test]
+    fn an_expression_takes_the_place_of_the_whole() {
+        let expression = PerlExpression::new("^http://([^/:]+):[0-9]+(/.*)$", false).unwrap();
+        let rules = vec![LocationRule::Expression {
+            from: expression,
+            to: Template::parse("https://$1$2", Names::default()).unwrap(),
+        }];
+        let proxy = proxy(None, rules);
+        let (location, refresh) = turned(&proxy, "/", "http://registry:5000/v2/");
+        assert_eq!(location, "https://registry/v2/up");
+        assert_eq!(refresh, "https://registry/v2/up");
+        let (location, _) = turned(&proxy, "/", "http://registry/v2/");
+        assert_eq!(location, "http://registry/v2/up");
     }
 }

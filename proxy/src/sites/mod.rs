@@ -14,6 +14,7 @@ mod location;
 mod passwords;
 mod path;
 mod places;
+mod progress;
 mod rules;
 mod trust;
 mod upstream;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use tidegate_auth::audit::Audit;
 use tidegate_auth::{HtpasswdError, Verifier};
-use tidegate_config::site::{self, Rewrite};
+use tidegate_config::site::{self, Rewrite, Template};
 use tidegate_config::{Listener, Protocol};
 
 pub(crate) use self::attached::{Attached, Manner};
@@ -31,6 +32,7 @@ pub(crate) use self::choice::{Chosen, here, over_tls};
 pub(crate) use self::dress::Dress;
 use self::passwords::Passwords;
 use self::places::Places;
+pub(crate) use self::progress::{Progress, Target};
 pub(crate) use self::rules::Refusal;
 use self::rules::Rules;
 pub(crate) use self::upstream::{Attempt, Servers};
@@ -97,6 +99,8 @@ pub(crate) struct Sites {
 struct Site {
     name: String,
     rewrites: Vec<Rewrite>,
+    /// Whether anything tells what the groups of expressions found.
+    uses_captures: bool,
     /// `None` if the path is not looked at: the first place is for all.
     paths: Option<Places>,
     /// The last of them is for what the others are not about.
@@ -142,6 +146,7 @@ impl Sites {
             sites: vec![Site {
                 name: String::new(),
                 rewrites: Vec::new(),
+                uses_captures: false,
                 paths: None,
                 places: vec![place],
             }],
@@ -232,6 +237,8 @@ impl Site {
         passwords: &Passwords,
         registry: Option<&Arc<dyn Backend>>,
     ) -> Result<Self, BindError> {
+        let mut templates = site.templates().into_iter();
+        let uses_captures = templates.any(Template::uses_captures);
         let paths = Places::of(&site.places);
         let mut places = Vec::with_capacity(site.places.len() + 1);
         for place in site.places {
@@ -257,6 +264,7 @@ impl Site {
         Ok(Self {
             name: name.unwrap_or_default(),
             rewrites: site.rewrites,
+            uses_captures,
             paths: Some(paths),
             places,
         })

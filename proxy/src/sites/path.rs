@@ -68,7 +68,23 @@ fn decode(raw: &[u8]) -> Result<Vec<u8>, BadPath> {
 /// Escapes a decoded path, so that it can stand in a request: what nginx escapes
 /// of one, and what cannot stand in a URI (RFC 3986, section 3.3).
 pub(crate) fn escape(path: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@[]".contains(&byte);
+    escape_but(path, b"/-._~!$&'()*+,;=:@[]")
+}
+
+/// Escapes a decoded text, so that it means itself in a query, and nothing is parted
+/// there.
+pub(crate) fn escape_argument(text: &str) -> Cow<'_, str> {
+    escape_but(text, b"/-._~!$'()*,=:@")
+}
+
+/// Escapes what cannot stand in a request, and leaves what means something there,
+/// escapes among it.
+pub(crate) fn without_foreign(target: &str) -> Cow<'_, str> {
+    escape_but(target, b"/-._~!$&'()*+,;=:@[]?%")
+}
+
+fn escape_but<'p>(path: &'p str, others: &[u8]) -> Cow<'p, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
     if path.bytes().all(plain) {
         return Cow::Borrowed(path);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tidegate_config::site::{Action, PathMatch, PerlExpression, Place};
+use tidegate_config::site::{Action, Found, PathMatch, PerlExpression, Place};
 
 /// The places of a site, by their indices.
 #[derive(Debug, Default)]
@@ -58,6 +58,13 @@ impl Places {
         let longest = |prefix: &Prefix| std::cmp::Reverse(prefix.path.len());
         found.prefixes.sort_by_key(longest);
         found
+    }
+
+    /// What was found where the place is one of an expression.
+    pub(crate) fn find(&self, place: usize, path: &str) -> Option<Found> {
+        let mut expressions = self.expressions.iter();
+        let (expression, _) = expressions.find(|(_, index)| *index == place)?;
+        expression.find_in(path)
     }
 
     /// What answers for `path`, which is resolved.

@@ -6,10 +6,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use pingora::http::ResponseHeader;
-use tidegate_config::site::{self, AddressRule, Return, Rewrite, Template};
+use tidegate_config::site::{
+    self, AddressRule, Condition, NewTarget, Return, Rewrite, Template, Then,
+};
+use tracing::warn;
 
-use super::facts::Facts;
+use super::facts::{Facts, Within};
 use super::passwords::Passwords;
+use super::progress::{Progress, Target, query_of};
 use crate::answer::{API_VERSION, Answer, mark_api};
 use crate::edge::{Gate, RefusedUserAgents, Verdict};
 
@@ -198,21 +202,103 @@ impl MethodRule {
     }
 }
 
-/// The answer of the first of `rewrites` whose conditions hold. `here` is what
-/// stands before a path to make it a URL of this front.
-pub(crate) fn first_answer(rewrites: &[Rewrite], facts: &Facts<'_>, here: &str) -> Option<Refusal> {
-    let mut rewrites = rewrites.iter();
-    let rewrite = rewrites.find(|rewrite| rewrite.when.iter().all(|when| facts.hold(when)))?;
-    Some(match &rewrite.answer {
-        Return::Status { status: 444, .. } => Refusal::Silence,
-        Return::Status { status, text } => {
-            let text = text.as_ref().map(|text| facts.fill_in(text));
-            written(*status, text.as_deref(), facts.request.uri.path())
+/// What follows a list of rewrites.
+pub(crate) enum Next {
+    /// An answer.
+    Answer(Refusal),
+    /// The place stays that was chosen.
+    Pass,
+    /// A place for another path.
+    Search,
+}
+
+/// Follows `rewrites` in their order. `here` is what stands before a path to make it
+/// a URL of this front.
+pub(crate) fn follow(
+    rewrites: &[Rewrite],
+    facts: &Facts<'_>,
+    progress: &mut Progress,
+    here: &str,
+) -> Next {
+    let mut is_changed = false;
+    for rewrite in rewrites {
+        if !rewrite.when.iter().all(|when| holds(when, facts, progress)) {
+            continue;
         }
-        Return::Redirect { status, to } => {
-            redirect(*status, &facts.fill_in(to), here, facts.request.uri.path())
-        }
-    })
+        let facts = now(facts, progress);
+        let refusal = match &rewrite.answer {
+            Return::Status { status: 444, .. } => Refusal::Silence,
+            Return::Status { status, text } => {
+                let text = text.as_ref().map(|text| facts.fill_in(text));
+                written(*status, text.as_deref(), facts.request.uri.path())
+            }
+            Return::Redirect { status, to } => {
+                let facts = Facts {
+                    within: Within::Path,
+                    ..facts
+                };
+                redirect(*status, &facts.fill_in(to), here, facts.request.uri.path())
+            }
+            Return::Stop => return Next::Pass,
+            Return::Path(new) => {
+                let Some(target) = target(new, &facts) else {
+                    return Next::Answer(Answer::internal().into());
+                };
+                progress.target = Some(target);
+                match new.then {
+                    Then::GoOn => is_changed = true,
+                    Then::Search => return Next::Search,
+                    Then::Stay => {
+                        progress.keeps_path = true;
+                        return Next::Pass;
+                    }
+                }
+                continue;
+            }
+        };
+        return Next::Answer(refusal);
+    }
+    if is_changed { Next::Search } else { Next::Pass }
+}
+
+/// What is known after what has been done so far.
+fn now<'a>(facts: &Facts<'a>, progress: &'a Progress) -> Facts<'a> {
+    Facts {
+        target: progress.target.as_ref(),
+        found: &progress.found,
+        ..*facts
+    }
+}
+
+fn holds(condition: &Condition, facts: &Facts<'_>, progress: &mut Progress) -> bool {
+    let (holds, found) = now(facts, progress).hold(condition, progress.is_asked_for);
+    if let Some(found) = found {
+        progress.found.take(found);
+    }
+    holds
+}
+
+/// What a request goes on with; `None` if that is no path.
+fn target(new: &NewTarget, facts: &Facts<'_>) -> Option<Target> {
+    let path = facts.fill_in(&new.path).into_owned();
+    if !path.starts_with('/') {
+        warn!(path, "a rewrite led to what is no path");
+        return None;
+    }
+    let quoting = Facts {
+        within: Within::Query,
+        ..*facts
+    };
+    let own = new
+        .query
+        .as_ref()
+        .map(|query| quoting.fill_in(query).into_owned());
+    let clients = query_of(facts.target, &facts.request.uri).filter(|_| new.keeps_query);
+    let query = match (own, clients) {
+        (Some(own), Some(clients)) if !clients.is_empty() => Some(format!("{own}&{clients}")),
+        (own, clients) => own.or_else(|| clients.map(str::to_owned)),
+    };
+    Some(Target { path, query })
 }
 
 /// A status with a text, or with what the registry says at that status.

@@ -18,9 +18,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::balance::Balancer;
-use super::facts::Facts;
+use super::facts::{Facts, Within};
 use super::location::Locations;
-use super::path::{escape, normalize};
+use super::path::{escape, without_foreign};
+use super::progress::{Target, path_of, query_of};
 use super::rules::header_name;
 use super::trust::{self, Trusted};
 use crate::bind_error::BindError;
@@ -46,6 +47,7 @@ pub(crate) struct Servers {
     tls: Option<Tls>,
     pub(crate) host: String,
     path: Option<NewPath>,
+    target: Option<Template>,
     headers: Vec<(HeaderName, Template)>,
     locations: Locations,
     connect_timeout: Duration,
@@ -113,6 +115,7 @@ impl Servers {
             tls: tls.transpose()?,
             host: proxy.host,
             path: proxy.path.map(|with| NewPath { matched, with }),
+            target: proxy.target,
             headers: headers
                 .filter(|(name, _)| !HOP_BY_HOP.contains(name))
                 .collect(),
@@ -179,15 +182,33 @@ impl Servers {
         }
     }
 
-    /// The request as the servers see it.
+    /// What the servers are asked for; `None` for what the client wrote.
+    fn path_and_query(&self, facts: &Facts<'_>, keeps_path: bool) -> Option<String> {
+        if let Some(template) = &self.target {
+            let facts = Facts {
+                within: Within::Path,
+                ..*facts
+            };
+            let target = facts.fill_in(template);
+            let slash = if target.starts_with('/') { "" } else { "/" };
+            return Some(format!("{slash}{}", without_foreign(&target)));
+        }
+        match &self.path {
+            Some(path) if !keeps_path => Some(path.target(facts.target, &facts.request.uri)),
+            _ => facts.target?.written().map(|target| target.to_string()),
+        }
+    }
+
+    /// The request as the servers see it, with the whole of its path if the place has
+    /// kept that.
     pub(crate) fn prepare(
         &self,
         request: &mut RequestHeader,
         origin: &Origin,
         facts: &Facts<'_>,
+        keeps_path: bool,
     ) -> pingora::Result<()> {
-        if let Some(path) = &self.path {
-            let target = path.target(&facts.request.uri);
+        if let Some(target) = self.path_and_query(facts, keeps_path) {
             let target = target.parse::<Uri>();
             request.set_uri(target.or_err(ErrorType::InternalError, "the path upstream")?);
         }
@@ -253,14 +274,14 @@ impl Servers {
 }
 
 impl NewPath {
-    fn target(&self, uri: &Uri) -> String {
-        // It was resolved when the place was chosen.
-        let path = normalize(uri.path()).unwrap_or_default();
+    fn target(&self, changed: Option<&Target>, uri: &Uri) -> String {
+        let path = path_of(changed, uri);
         let rest = match &self.matched {
             Some(matched) => path.strip_prefix(&**matched).unwrap_or_default(),
             None => "",
         };
-        let query = uri.query().map_or_else(String::new, |q| format!("?{q}"));
+        let query = query_of(changed, uri);
+        let query = query.map_or_else(String::new, |q| format!("?{}", without_foreign(q)));
         format!("{}{}{query}", escape(&self.with), escape(rest))
     }
 }
@@ -284,7 +305,7 @@ mod tests {
                 matched: matched.map(str::to_owned),
                 with: with.to_owned(),
             };
-            path.target(&uri.parse().unwrap())
+            path.target(None, &uri.parse().unwrap())
         };
         // As nginx 1.22 does it.
         assert_eq!(path(Some("/v2/"), "/", "/v2/a?n=1"), "/a?n=1");

@@ -1,5 +1,6 @@
 //! Virtual servers: what the places of sites do with requests.
 
+mod rewriting;
 mod upstreams;
 
 use std::net::SocketAddr;
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use tidegate_config::site::{
     Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
-    PathMatch, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template, Translation,
-    UpstreamServer,
+    Names, PathMatch, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template,
+    Translation, UpstreamServer,
 };
 use tidegate_config::{Auth, HeaderFieldName, Protocol, Upstream};
 use tidegate_proxy::{Destination, VirtualServers};
@@ -54,6 +55,7 @@ fn proxy(servers: Vec<UpstreamServer>) -> Proxy {
         tls: None,
         host: "registry:5000".to_owned(),
         path: None,
+        target: None,
         headers: Vec::new(),
         redirects: vec![LocationRule::Place],
         connect_timeout: Duration::from_secs(5),
@@ -77,7 +79,9 @@ fn server(address: SocketAddr) -> UpstreamServer {
 }
 
 fn rewrite(when: &[&str], answer: Return) -> Rewrite {
-    let when = when.iter().map(|text| Condition::parse(text, &[]).unwrap());
+    let when = when
+        .iter()
+        .map(|text| Condition::parse(text, Names::default()).unwrap());
     Rewrite {
         when: when.collect(),
         answer,
@@ -97,7 +101,7 @@ fn header(name: &str, value: Template, always: bool) -> AddedHeader {
 }
 
 fn template(text: &str) -> Template {
-    Template::parse(text, &[]).unwrap()
+    Template::parse(text, Names::default()).unwrap()
 }
 
 fn start(setup: Setup, sites: Vec<Site>) -> (Running, Events) {
@@ -173,7 +177,14 @@ async fn every_answer_says_once_which_api_it_is() {
         expressions: Vec::new(),
         default: Template::default(),
     });
-    let version = Template::parse("$docker_distribution_api_version", &[map]).unwrap();
+    let version = Template::parse(
+        "$docker_distribution_api_version",
+        Names {
+            translations: &[map],
+            captures: &[],
+        },
+    )
+    .unwrap();
     let rules = Rules {
         rewrites: vec![rewrite(&["$http_user_agent ~ ^docker/1\\.5"], status(404))],
         headers: vec![

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
-use crate::site::{CertificateFact, Translation, Variable};
+use super::Names;
+use crate::site::{CertificateFact, Variable};
 
 /// The variables that have one name each.
 pub(super) const VARIABLES: [(&str, Variable); 25] = [
@@ -53,10 +54,13 @@ pub(super) const VARIABLES: [(&str, Variable); 25] = [
 impl Variable {
     /// The variable of that name, without the dollar sign, if there is one.
     #[must_use]
-    pub fn of_name(name: &str, translations: &[Arc<Translation>]) -> Option<Self> {
-        let translated = translations.iter().find(|known| known.name == name);
+    pub fn of_name(name: &str, known: Names<'_>) -> Option<Self> {
+        let translated = known.translations.iter().find(|known| known.name == name);
         if let Some(translation) = translated {
             return Some(Self::Translated(Arc::clone(translation)));
+        }
+        if known.captures.iter().any(|capture| capture == name) {
+            return Some(Self::NamedCapture(name.to_owned()));
         }
         if name == "query_string" {
             return Some(Self::Args);
@@ -83,6 +87,8 @@ impl Display for Variable {
             Self::RequestHeader(name) => write!(f, "http_{}", name.replace('-', "_")),
             Self::ResponseHeader(name) => write!(f, "upstream_http_{}", name.replace('-', "_")),
             Self::Translated(translation) => f.write_str(&translation.name),
+            Self::NamedCapture(name) => f.write_str(name),
+            Self::Capture(group) => write!(f, "{group}"),
             plain => {
                 let known = VARIABLES.iter().find(|(_, variable)| variable == plain);
                 f.write_str(known.map_or("", |(name, _)| name))

@@ -3,10 +3,17 @@ use proptest::prelude::*;
 use super::names::VARIABLES;
 use super::*;
 
+fn known(translations: &[Arc<Translation>]) -> Names<'_> {
+    Names {
+        translations,
+        captures: &[],
+    }
+}
+
 fn translation(name: &str, source: &str) -> Arc<Translation> {
     Arc::new(Translation {
         name: name.to_owned(),
-        source: Template::parse(source, &[]).unwrap(),
+        source: Template::parse(source, Names::default()).unwrap(),
         texts: vec![(String::new(), Template::text("registry/2.0"))],
         expressions: Vec::new(),
         default: Template::default(),
@@ -26,14 +33,39 @@ fn a_template_comes_out_as_it_was_written() {
         "${scheme}s",
         "$http_x_forwarded_proto, $proxy_add_x_forwarded_for",
         "v$api_version",
+        "/v2/$1$20",
     ] {
-        let template = Template::parse(text, &[Arc::clone(&map)]).unwrap();
+        let template = Template::parse(text, known(&[Arc::clone(&map)])).unwrap();
         assert_eq!(template.to_string(), text);
     }
-    let template = Template::parse("v$api_version", &[Arc::clone(&map)]).unwrap();
+    let template = Template::parse("v$api_version", known(&[Arc::clone(&map)])).unwrap();
     let mut found = Vec::new();
     template.translations(&mut found);
     assert_eq!(found, [map]);
+}
+
+#[test]
+fn what_groups_found_is_known_by_number_and_name() {
+    let captures = ["team".to_owned()];
+    let names = Names {
+        translations: &[],
+        captures: &captures,
+    };
+    let template = Template::parse("$12${team}s", names).unwrap();
+    assert_eq!(
+        template.0,
+        [
+            Piece::Variable(Variable::Capture(1)),
+            Piece::Text("2".to_owned()),
+            Piece::Variable(Variable::NamedCapture("team".to_owned())),
+            Piece::Text("s".to_owned()),
+        ]
+    );
+    assert_eq!(template.to_string(), "$12${team}s");
+    assert!(template.uses_captures());
+    for text in ["$0", "${1}", "$others"] {
+        assert!(Template::parse(text, names).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -45,19 +77,27 @@ fn what_is_no_variable_is_named() {
         ("$hots", "`$hots` is no variable that is known here"),
         ("$http_", "`$http_` is no variable that is known here"),
     ] {
-        assert_eq!(Template::parse(text, &[]).unwrap_err().to_string(), said);
+        assert_eq!(
+            Template::parse(text, Names::default())
+                .unwrap_err()
+                .to_string(),
+            said
+        );
     }
 }
 
 #[test]
 fn every_variable_is_known_by_its_name() {
     for (name, variable) in VARIABLES {
-        assert_eq!(Variable::of_name(name, &[]), Some(variable.clone()));
+        assert_eq!(
+            Variable::of_name(name, Names::default()),
+            Some(variable.clone())
+        );
         let shown = Template::variable(variable).to_string();
-        assert!(Template::parse(&shown, &[]).is_ok(), "{shown}");
+        assert!(Template::parse(&shown, Names::default()).is_ok(), "{shown}");
     }
     assert_eq!(
-        Variable::of_name("http_user_agent", &[]),
+        Variable::of_name("http_user_agent", Names::default()),
         Some(Variable::RequestHeader("user-agent".to_owned()))
     );
 }
@@ -71,10 +111,10 @@ fn a_condition_comes_out_as_it_was_written() {
         "$http_user_agent ~ \"^(docker\\/1\\.(3|4|5(?!\\.[0-9]-dev))|Go ).*$\"",
         "$host !~* \"^a b$\"",
     ] {
-        let condition = Condition::parse(text, &[]).unwrap();
+        let condition = Condition::parse(text, Names::default()).unwrap();
         assert_eq!(condition.to_string(), text);
     }
-    let bare = Condition::parse("$scheme = http", &[]).unwrap();
+    let bare = Condition::parse("$scheme = http", Names::default()).unwrap();
     assert_eq!(bare.test, Test::Equals(Template::text("http")));
     for text in [
         "",
@@ -83,7 +123,7 @@ fn a_condition_comes_out_as_it_was_written() {
         "$scheme =",
         "$host ~ (",
     ] {
-        assert!(Condition::parse(text, &[]).is_err(), "{text}");
+        assert!(Condition::parse(text, Names::default()).is_err(), "{text}");
     }
 }
 
@@ -107,9 +147,9 @@ fn paths_and_names_come_out_as_they_were_written() {
 
 proptest! {
     #[test]
-    fn what_can_be_read_comes_back(text in "[a-z$ {}_~=!*/\"^.]{0,30}") {
-        if let Ok(template) = Template::parse(&text, &[]) {
-            prop_assert_eq!(Template::parse(&template.to_string(), &[]), Ok(template));
+    fn what_can_be_read_comes_back(text in "[a-z$ {}0-2_~=!*/\"^.]{0,30}") {
+        if let Ok(template) = Template::parse(&text, Names::default()) {
+            prop_assert_eq!(Template::parse(&template.to_string(), Names::default()), Ok(template));
         }
         if let Ok(path) = PathMatch::parse(&text) {
             prop_assert_eq!(PathMatch::parse(&path.to_string()), Ok(path));
@@ -117,8 +157,8 @@ proptest! {
         if let Ok(name) = ServerName::parse(&text) {
             prop_assert_eq!(ServerName::parse(&name.to_string()), Ok(name));
         }
-        if let Ok(condition) = Condition::parse(&text, &[]) {
-            prop_assert_eq!(Condition::parse(&condition.to_string(), &[]), Ok(condition));
+        if let Ok(condition) = Condition::parse(&text, Names::default()) {
+            prop_assert_eq!(Condition::parse(&condition.to_string(), Names::default()), Ok(condition));
         }
     }
 }

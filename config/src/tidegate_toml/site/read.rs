@@ -9,27 +9,32 @@ use ipnet::IpNet;
 use super::Wrong;
 use super::sections::{
     AccessSection, HeaderSection, MapSection, PlaceSection, ProxySection, RedirectSection,
-    RewriteSection, RulesSection, SiteSection,
+    RewriteSection, RulesSection, SiteSection, ThenName,
 };
 use crate::header::HeaderFieldName;
 use crate::settings::{Auth, Listener, Protocol};
 use crate::site::{
     Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
-    PathMatch, PerlExpression, Place, Proxy, Return, Rewrite, Rules, ServerName, Site, Template,
-    Translation, UpstreamServer, UpstreamTls,
+    Names, NewTarget, PathMatch, PerlExpression, Place, Proxy, Return, Rewrite, Rules, ServerName,
+    Site, Template, Then, Translation, UpstreamServer, UpstreamTls,
 };
 use crate::upstream::UpstreamError;
 
 /// The translations of the maps. One may use those before it.
 pub(in super::super) fn translations(
     sections: Vec<MapSection>,
+    captures: &[String],
 ) -> Result<Vec<Arc<Translation>>, Wrong> {
     let mut known: Vec<Arc<Translation>> = Vec::with_capacity(sections.len());
     for section in sections {
         if known.iter().any(|other| other.name == section.variable) {
             return Err(format!("there are two maps of `{}`", section.variable));
         }
-        let template = |text: &str| Template::parse(text, &known).map_err(|e| e.to_string());
+        let names = Names {
+            translations: &known,
+            captures,
+        };
+        let template = |text: &str| Template::parse(text, names).map_err(|e| e.to_string());
         let mut translation = Translation {
             source: template(&section.of)?,
             texts: Vec::new(),
@@ -42,13 +47,9 @@ pub(in super::super) fn translations(
             match from.strip_prefix('~') {
                 None => translation.texts.push((from, to)),
                 Some(expression) => {
-                    let (expression, any_case) = match expression.strip_prefix('*') {
-                        Some(expression) => (expression, true),
-                        None => (expression, false),
-                    };
-                    let expression =
-                        PerlExpression::new(expression, any_case).map_err(|e| e.to_string())?;
-                    translation.expressions.push((expression, to));
+                    translation
+                        .expressions
+                        .push((self::expression(expression)?, to));
                 }
             }
         }
@@ -62,7 +63,7 @@ pub(in super::super) struct Reader<'a> {
     /// The directory of the file.
     pub(in super::super) base: &'a Path,
     pub(in super::super) listeners: &'a [Listener],
-    pub(in super::super) translations: &'a [Arc<Translation>],
+    pub(in super::super) names: Names<'a>,
 }
 
 impl Reader<'_> {
@@ -198,29 +199,71 @@ impl Reader<'_> {
             .map(|section| {
                 let conditions = section.when.iter();
                 let when = conditions
-                    .map(|text| Condition::parse(text, self.translations))
+                    .map(|text| Condition::parse(text, self.names))
                     .collect::<Result<_, _>>()
                     .map_err(|e| e.to_string())?;
-                let status = section.status;
-                let answer = match (section.to, section.text) {
-                    (Some(to), None) if matches!(status, 301 | 302 | 303 | 307 | 308) => {
-                        Return::Redirect {
-                            status,
-                            to: self.template(&to)?,
-                        }
-                    }
-                    (None, text) if (100..=999).contains(&status) => Return::Status {
-                        status,
-                        text: text.map(|text| self.template(&text)).transpose()?,
-                    },
-                    (Some(_), _) => {
-                        return Err(format!("{status} does not lead anywhere: `to` is for 301, 302, 303, 307 and 308, without `text`"));
-                    }
-                    (None, _) => return Err(format!("{status} is no status")),
-                };
+                let answer = self.answer(&section)?;
                 Ok(Rewrite { when, answer })
             })
             .collect()
+    }
+
+    fn answer(&self, section: &RewriteSection) -> Result<Return, Wrong> {
+        let path = section.path.as_ref();
+        let goes_on = path.is_some() || section.stop;
+        let belongs_to_path =
+            section.query.is_some() || section.drop_query || section.then.is_some();
+        if belongs_to_path && path.is_none() {
+            return Err("`query`, `drop_query` and `then` belong to `path`".to_owned());
+        }
+        if goes_on && (section.status.is_some() || section.to.is_some() || section.text.is_some()) {
+            return Err(
+                "a rewrite answers with `status`, or goes on with `path` or `stop`".to_owned(),
+            );
+        }
+        if let Some(path) = path {
+            if section.stop {
+                return Err(
+                    "both `path` and `stop`: `then = \"stay\"` is the two together".to_owned(),
+                );
+            }
+            return Ok(Return::Path(NewTarget {
+                path: self.template(path)?,
+                query: section
+                    .query
+                    .as_ref()
+                    .map(|query| self.template(query))
+                    .transpose()?,
+                keeps_query: !section.drop_query,
+                then: match section.then {
+                    None => Then::GoOn,
+                    Some(ThenName::Search) => Then::Search,
+                    Some(ThenName::Stay) => Then::Stay,
+                },
+            }));
+        }
+        if section.stop {
+            return Ok(Return::Stop);
+        }
+        let Some(status) = section.status else {
+            return Err("a rewrite without `status`, `path` or `stop` does nothing".to_owned());
+        };
+        match (&section.to, &section.text) {
+            (Some(to), None) if matches!(status, 301 | 302 | 303 | 307 | 308) => {
+                Ok(Return::Redirect {
+                    status,
+                    to: self.template(to)?,
+                })
+            }
+            (None, text) if (100..=999).contains(&status) => Ok(Return::Status {
+                status,
+                text: text.as_ref().map(|text| self.template(text)).transpose()?,
+            }),
+            (Some(_), _) => Err(format!(
+                "{status} does not lead anywhere: `to` is for 301, 302, 303, 307 and 308, without `text`"
+            )),
+            (None, _) => Err(format!("{status} is no status")),
+        }
     }
 
     fn proxy(&self, section: ProxySection) -> Result<Proxy, Wrong> {
@@ -252,6 +295,10 @@ impl Reader<'_> {
             }),
             host: section.host,
             path: section.path,
+            target: section
+                .target
+                .map(|target| self.template(&target))
+                .transpose()?,
             headers: section
                 .header
                 .iter()
@@ -276,10 +323,19 @@ impl Reader<'_> {
             RedirectSection::Word(word) => Err(format!(
                 "`redirect`: write \"default\" or [\"what it begins with\", \"what takes its place\"], not \"{word}\""
             )),
-            RedirectSection::Prefix([from, to]) => Ok(LocationRule::Prefix {
-                from: self.template(from)?,
-                to: self.template(to)?,
-            }),
+            RedirectSection::Prefix([from, to]) => {
+                let to = self.template(to)?;
+                match from.strip_prefix('~') {
+                    Some(expression) => Ok(LocationRule::Expression {
+                        from: self::expression(expression)?,
+                        to,
+                    }),
+                    None => Ok(LocationRule::Prefix {
+                        from: self.template(from)?,
+                        to,
+                    }),
+                }
+            }
         }
     }
 
@@ -289,8 +345,17 @@ impl Reader<'_> {
     }
 
     fn template(&self, text: &str) -> Result<Template, Wrong> {
-        Template::parse(text, self.translations).map_err(|e| e.to_string())
+        Template::parse(text, self.names).map_err(|e| e.to_string())
     }
+}
+
+/// What stands behind a `~`, with or without a star for any case.
+fn expression(text: &str) -> Result<PerlExpression, Wrong> {
+    let (text, any_case) = match text.strip_prefix('*') {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    PerlExpression::new(text, any_case).map_err(|e| e.to_string())
 }
 
 fn address_rule(text: &str) -> Result<AddressRule, Wrong> {

@@ -21,6 +21,13 @@ pub(in super::super) struct MapSection {
     pub(super) values: Vec<[String; 2]>,
 }
 
+impl MapSection {
+    /// The texts that may be expressions, of which groups may have names.
+    pub(in super::super) fn expressions(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|[from, _]| from.as_str())
+    }
+}
+
 /// `[[site]]`
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +53,32 @@ pub(in super::super) struct SiteSection {
     pub(super) elsewhere: RulesSection,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) place: Vec<PlaceSection>,
+}
+
+impl SiteSection {
+    /// The texts that may be expressions, of which groups may have names.
+    pub(in super::super) fn expressions(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let rules = self.place.iter().map(|place| &place.rules);
+        let rewrites = rules.chain([&self.elsewhere]);
+        let rewrites = rewrites.flat_map(|rules| &rules.rewrite);
+        for rewrite in self.rewrite.iter().chain(rewrites) {
+            found.extend(rewrite.when.iter().map(String::as_str));
+        }
+        for place in &self.place {
+            found.push(&place.path);
+            let redirects = place
+                .proxy
+                .as_ref()
+                .and_then(|proxy| proxy.redirect.as_ref());
+            for redirect in redirects.into_iter().flatten() {
+                if let RedirectSection::Prefix([from, _]) = redirect {
+                    found.push(from);
+                }
+            }
+        }
+        found
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,17 +160,38 @@ pub(super) struct MethodsSection {
     pub(super) access: AccessSection,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RewriteSection {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) when: Vec<String>,
-    pub(super) status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
     /// Where a redirect leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<String>,
+    /// The path that the request goes on with, in place of an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) query: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) drop_query: bool,
+    /// `search` for a place anew at once, or `stay` at this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) then: Option<ThenName>,
+    /// Nothing is done, and what follows is not looked at.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) stop: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ThenName {
+    Search,
+    Stay,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,6 +209,9 @@ pub(super) struct ProxySection {
     pub(super) host: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
+    /// Path and query, whatever the client asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<String>,
     #[serde(default = "minute", with = "humantime_text")]
     pub(super) connect_timeout: Duration,
     #[serde(default = "minute", with = "humantime_text")]
@@ -176,7 +233,7 @@ pub(super) struct ProxySection {
 pub(super) enum RedirectSection {
     /// `"default"`
     Word(String),
-    /// `["http://registry:5000/", "/"]`
+    /// `["http://registry:5000/", "/"]`, `["~^http://[^/]+(/.*)$", "$1"]`
     Prefix([String; 2]),
 }
 

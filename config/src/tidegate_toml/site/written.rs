@@ -4,21 +4,19 @@ use super::super::client_auth::ClientAuthSection;
 use super::sections::{
     AccessSection, HeaderSection, MapSection, MethodsSection, PlaceSection, ProxySection,
     RedirectSection, RewriteSection, RulesSection, ServerSection, SiteAuthSection, SiteSection,
-    TlsSection,
+    ThenName, TlsSection,
 };
 use crate::settings::Listener;
 use crate::site::{
-    Access, Action, AddressRule, Attachment, LocationRule, Place, Proxy, Return, Rewrite, Rules,
-    Site, Translation,
+    Access, Action, AddressRule, Attachment, LocationRule, PerlExpression, Place, Proxy, Return,
+    Rewrite, Rules, Site, Then, Translation,
 };
 
 pub(in super::super) fn map(translation: &Translation) -> MapSection {
     let texts = translation.texts.iter();
     let texts = texts.map(|(from, to)| [from.clone(), to.to_string()]);
-    let expressions = translation.expressions.iter().map(|(from, to)| {
-        let any_case = if from.ignores_case() { "*" } else { "" };
-        [format!("~{any_case}{}", from.as_str()), to.to_string()]
-    });
+    let expressions = translation.expressions.iter();
+    let expressions = expressions.map(|(from, to)| [expression(from), to.to_string()]);
     MapSection {
         variable: translation.name.clone(),
         of: translation.source.to_string(),
@@ -40,6 +38,12 @@ pub(in super::super) fn site(site: &Site, listeners: &[Listener]) -> SiteSection
         elsewhere: rules(&site.elsewhere),
         place: site.places.iter().map(place).collect(),
     }
+}
+
+/// As it stands where a text might stand too.
+fn expression(expression: &PerlExpression) -> String {
+    let any_case = if expression.ignores_case() { "*" } else { "" };
+    format!("~{any_case}{}", expression.as_str())
 }
 
 fn place(place: &Place) -> PlaceSection {
@@ -101,16 +105,32 @@ fn rewrites(rewrites: &[Rewrite]) -> Vec<RewriteSection> {
     rewrites
         .iter()
         .map(|rewrite| {
-            let (status, to, text) = match &rewrite.answer {
-                Return::Status { status, text } => (*status, None, text.as_ref()),
-                Return::Redirect { status, to } => (*status, Some(to), None),
-            };
-            RewriteSection {
+            let mut section = RewriteSection {
                 when: rewrite.when.iter().map(ToString::to_string).collect(),
-                status,
-                to: to.map(ToString::to_string),
-                text: text.map(ToString::to_string),
+                ..RewriteSection::default()
+            };
+            match &rewrite.answer {
+                Return::Status { status, text } => {
+                    section.status = Some(*status);
+                    section.text = text.as_ref().map(ToString::to_string);
+                }
+                Return::Redirect { status, to } => {
+                    section.status = Some(*status);
+                    section.to = Some(to.to_string());
+                }
+                Return::Path(target) => {
+                    section.path = Some(target.path.to_string());
+                    section.query = target.query.as_ref().map(ToString::to_string);
+                    section.drop_query = !target.keeps_query;
+                    section.then = match target.then {
+                        Then::GoOn => None,
+                        Then::Search => Some(ThenName::Search),
+                        Then::Stay => Some(ThenName::Stay),
+                    };
+                }
+                Return::Stop => section.stop = true,
             }
+            section
         })
         .collect()
 }
@@ -118,6 +138,9 @@ fn rewrites(rewrites: &[Rewrite]) -> Vec<RewriteSection> {
 fn redirect(rule: &LocationRule) -> RedirectSection {
     match rule {
         LocationRule::Place => RedirectSection::Word("default".to_owned()),
+        LocationRule::Expression { from, to } => {
+            RedirectSection::Prefix([expression(from), to.to_string()])
+        }
         LocationRule::Prefix { from, to } => {
             RedirectSection::Prefix([from.to_string(), to.to_string()])
         }
@@ -128,6 +151,7 @@ fn proxy(way: &Proxy) -> ProxySection {
     ProxySection {
         host: way.host.clone(),
         path: way.path.clone(),
+        target: way.target.as_ref().map(ToString::to_string),
         connect_timeout: way.connect_timeout,
         read_timeout: way.read_timeout,
         send_timeout: way.send_timeout,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::site::{MapSection, SiteSection, written};
 use super::{Text, absolute};
 use crate::settings::Settings;
-use crate::site::{Action, LocationRule, Return, Site, Template, Test};
+use crate::site::{Action, Site};
 
 #[derive(Serialize)]
 struct Sites {
@@ -18,7 +18,7 @@ struct Sites {
 impl Text {
     pub(super) fn sites(&mut self, settings: &Settings) {
         let mut translations = Vec::new();
-        for template in settings.sites.iter().flat_map(templates) {
+        for template in settings.sites.iter().flat_map(Site::templates) {
             template.translations(&mut translations);
         }
         let mut sites: Vec<Site> = settings.sites.clone();
@@ -35,40 +35,6 @@ impl Text {
         self.line("");
         self.0.push_str(&text);
     }
-}
-
-/// Every template of a site.
-fn templates(site: &Site) -> Vec<&Template> {
-    let mut found = Vec::new();
-    let rules = site.places.iter().map(|place| &place.rules);
-    let rewrites = rules.clone().chain([&site.elsewhere]);
-    let rewrites = rewrites.flat_map(|rules| &rules.rewrites);
-    for rewrite in site.rewrites.iter().chain(rewrites) {
-        for condition in &rewrite.when {
-            found.push(&condition.subject);
-            if let Test::Equals(template) = &condition.test {
-                found.push(template);
-            }
-        }
-        match &rewrite.answer {
-            Return::Status { text, .. } => found.extend(text),
-            Return::Redirect { to, .. } => found.push(to),
-        }
-    }
-    for rules in rules.chain([&site.elsewhere]) {
-        found.extend(rules.headers.iter().map(|header| &header.value));
-    }
-    for place in &site.places {
-        if let Action::Proxy(proxy) = &place.action {
-            found.extend(proxy.headers.iter().map(|(_, value)| value));
-            for rule in &proxy.redirects {
-                if let LocationRule::Prefix { from, to } = rule {
-                    found.extend([from, to]);
-                }
-            }
-        }
-    }
-    found
 }
 
 fn with_absolute_paths(site: &mut Site) {

@@ -169,7 +169,17 @@ read_timeout = "15m"
 tls = { name = "ui.example", verify = true, trusted = "roots.pem" }
 server = [{ to = "http://ui:8080", weight = 3 }, { to = "unix:/run/ui", backup = true, down = true, max_fails = 0, fail_timeout = "1s" }]
 header = [{ name = "Host", value = "$http_host" }]
-redirect = [["http://$api_version/", "/"], "default"]
+redirect = [["http://$api_version/", "/"], ["~*^http://[^/]+(/.*)$", "$1"], "default"]
+
+[[site.place]]
+path = "~ ^/(?<team>[a-z]+)/(.*)$"
+rules.rewrite = [
+  { when = ["$uri ~ \"^/v1/(.*)\""], path = "/v2/$1", query = "a=$team", drop_query = true, then = "search" },
+  { path = "/$2", then = "stay" },
+  { path = "/$2" },
+  { when = ["$http_x"], stop = true },
+]
+proxy = { host = "ui", target = "/x/$team/$2", server = [{ to = "http://ui" }] }
 
 [[site.place]]
 path = "/as-is/"
@@ -181,4 +191,21 @@ rewrite = [{ status = 301, to = "https://$host$request_uri" }]
 "#,
     );
     assert!(written.contains("htpasswd = \"/srv/users\""), "{written}");
+}
+
+#[test]
+fn a_rewrite_does_one_thing() {
+    for (rewrite, said) in [
+        ("{ when = [\"$uri\"] }", "does nothing"),
+        ("{ status = 404, path = \"/\" }", "or goes on"),
+        ("{ stop = true, path = \"/\" }", "the two together"),
+        ("{ status = 404, then = \"stay\" }", "belong to `path`"),
+        ("{ status = 404, to = \"/\" }", "does not lead anywhere"),
+    ] {
+        let text = format!(
+            "[[listener]]\naddress = \"[::]:80\"\nprotocol = \"http\"\n[[site]]\nrewrite = [{rewrite}]\n"
+        );
+        let error = parse(Path::new("/t.toml"), &text).unwrap_err();
+        assert!(error.message().contains(said), "{error}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_config::site::{
-    AddedHeader, Attachment, PathMatch, Place, Rules, ServerName, Site, Template,
+    AddedHeader, Attachment, Names, PathMatch, Place, Rules, ServerName, Site, Template,
 };
 use tidegate_config::{ClientAuth, HeaderFieldName, UserFrom, site};
 use tidegate_proxy::{Destination, VirtualServers};
@@ -23,7 +23,7 @@ const FACTS: [(&str, &str); 4] = [
 fn site(name: &str, client_auth: Option<ClientAuth>) -> Site {
     let header = |(name, value): &(&str, &str)| AddedHeader {
         name: HeaderFieldName::new(name).unwrap(),
-        value: Template::parse(value, &[]).unwrap(),
+        value: Template::parse(value, Names::default()).unwrap(),
         always: true,
     };
     let rules = Rules {

@@ -236,9 +236,7 @@ impl Action {
     fn is_done(&self, error: &StoreError) -> bool {
         let deletes = matches!(
             self,
-            Self::DeleteTag(..)
-                | Self::DeleteManifest(..)
-                | Self::DeleteBlob(..)
+            Self::DeleteTag(..) | Self::DeleteManifest(..) | Self::DeleteBlob(..)
         );
         deletes && matches!(error, StoreError::NotFound(_))
     }
