@@ -16,6 +16,7 @@ pub mod basic;
 pub mod docker_auth;
 pub mod hash;
 pub mod htpasswd;
+pub mod log_line;
 pub mod policy;
 pub mod robots;
 pub mod token;

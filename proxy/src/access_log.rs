@@ -11,6 +11,7 @@ use http::Version;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 use pingora::proxy::Session;
 use serde_json::json;
+use tidegate_auth::log_line::{escaped, rfc3339};
 use tidegate_config::AccessLog;
 use time::OffsetDateTime;
 use tracing::info;
@@ -155,39 +156,10 @@ fn json(entry: &Entry<'_>) -> String {
         "seconds": (entry.took.as_secs_f64() * 1e6).round() / 1e6,
         "upstream": entry.upstream,
     });
-    escape_controls(line.to_string())
-}
-
-/// JSON lets DEL and the C1 controls stand as they are; a terminal does not.
-fn escape_controls(line: String) -> String {
-    let is_control = |character: char| ('\x7f'..='\u{9f}').contains(&character);
-    if !line.contains(is_control) {
-        return line;
-    }
-    let mut escaped = String::with_capacity(line.len() + 16);
-    for character in line.chars() {
-        if is_control(character) {
-            write!(escaped, "\\u{:04x}", u32::from(character))
-                .expect("writing to a string cannot fail");
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-/// `2000-10-10T13:55:36.123Z`
-fn rfc3339(at: OffsetDateTime) -> String {
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    // JSON lets DEL and the C1 controls stand as they are; a terminal does not.
+    escaped(line.to_string(), |character| {
+        !('\x7f'..='\u{9f}').contains(&character)
+    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod bind_error;
 mod certificates;
 mod client_certificates;
 mod context;
+mod delegate;
 mod edge;
 mod forward;
 mod front;

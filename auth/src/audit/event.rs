@@ -1,12 +1,12 @@
 //! What an entry of the audit log tells, and how it is written.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::attempt::Identity;
+use crate::log_line::{escaped, rfc3339};
 use crate::robots::RobotId;
 
 /// Something that somebody did, or tried to do.
@@ -245,33 +245,9 @@ pub(super) fn write_gap(lines: &mut Vec<u8>, at: OffsetDateTime, events: u64) {
 /// for a command, can be outside of it as well.
 fn write_line(lines: &mut Vec<u8>, line: &impl Serialize) {
     let json = serde_json::to_string(line).expect("texts and numbers can be written as JSON");
-    let mut ascii = String::with_capacity(json.len() + 1);
-    for character in json.chars() {
-        if matches!(character, ' '..='~') {
-            ascii.push(character);
-            continue;
-        }
-        // Outside of its strings JSON is ASCII.
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            write!(ascii, "\\u{unit:04x}").expect("writing to a string cannot fail");
-        }
-    }
-    ascii.push('\n');
+    let ascii = escaped(json, |character| matches!(character, ' '..='~'));
     lines.extend_from_slice(ascii.as_bytes());
-}
-
-/// `2000-10-10T13:55:36.123Z`
-fn rfc3339(at: OffsetDateTime) -> String {
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    lines.push(b'\n');
 }
 
 #[cfg(test)]
