@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tidegate_auth::docker_auth::Refusals;
 use tidegate_config::site::Site;
 use tidegate_config::{Adopted, Backend, Finding, LoadError, Settings, Verdict, auth_config};
 use tidegate_failure::Failure;
@@ -66,10 +67,7 @@ impl Inputs {
         if let Some(path) = &self.auth_config {
             adopt_users(&mut adopted.settings, path)?;
         }
-        if let Some(path) = &adopted.settings.auth_config {
-            adopted.findings.extend(auth_config::load(path)?.findings);
-        }
-        Ok(adopted)
+        with_users(adopted)
     }
 
     fn read_files(&self) -> Result<Adopted, Failure> {
@@ -150,6 +148,14 @@ fn adopt_users(settings: &mut Settings, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says as well what becomes of each line of docker_auth's file, if one is named.
+pub(crate) fn with_users(mut adopted: Adopted) -> Result<Adopted, Failure> {
+    if let Some(path) = &adopted.settings.auth_config {
+        adopted.findings.extend(auth_config::load(path)?.findings);
+    }
+    Ok(adopted)
+}
+
 /// Reads a `tidegate.toml`, of which nothing is in doubt.
 fn ours(path: &Path) -> Result<Adopted, LoadError> {
     Ok(Adopted {
@@ -213,6 +219,16 @@ pub(crate) fn settle_findings(findings: &[Finding], lenient: bool) -> Result<(),
     }
     Err(Failure::new(refused.join("\n"))
         .with_hint("take it out of the configuration, or serve without it: --lenient"))
+}
+
+/// What becomes of a file of docker_auth with something that cannot be honoured,
+/// also when it is read again.
+pub(crate) fn refusals_are(lenient: bool) -> Refusals {
+    if lenient {
+        Refusals::Pass
+    } else {
+        Refusals::Stop
+    }
 }
 
 /// What cannot be honoured, with its place.

@@ -11,6 +11,7 @@ mod check;
 mod collect;
 mod debug;
 mod doctor;
+mod guards;
 mod health;
 mod htpasswd;
 mod import;

@@ -50,7 +50,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), Failure> {
-    let adopted = inputs::registry_config(&arguments.config)?;
+    let adopted = inputs::with_users(inputs::registry_config(&arguments.config)?)?;
     let mut settings = inputs::settle(adopted, arguments.lenient)?;
     if arguments.allow_weak_hashes {
         settings.allow_weak_hashes();
@@ -60,7 +60,8 @@ fn serve(arguments: &Arguments) -> Result<(), Failure> {
     }
     let configuration =
         inputs::is_ours(&arguments.config).then(|| Configuration::new(&arguments.config));
-    serve::serve(settings, configuration, tell_listeners)
+    let refusals = inputs::refusals_are(arguments.lenient);
+    serve::serve(settings, configuration, refusals, tell_listeners)
 }
 
 /// Makes a password file that is not there, as docker-registry does: with one

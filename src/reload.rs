@@ -14,14 +14,15 @@ use tidegate_auth::policy::SharedPolicy;
 use tidegate_auth::robots::Robots;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::CertificateFiles;
-use tidegate_failure::{Explain as _, Failure};
+use tidegate_failure::{Explain, Failure};
 use tidegate_proxy::{CertificateStore, ClientCertificates, PublicCa};
 use time::OffsetDateTime;
 use tokio::signal::unix::SignalKind;
 use tokio::time::MissedTickBehavior;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 pub(crate) use self::configuration::Configuration;
+use crate::inputs;
 use crate::renewal::{self, Renewal};
 use crate::serve::listen;
 
@@ -120,64 +121,63 @@ impl Watched {
 }
 
 fn docker_auth(users: &DockerAuth, asked: bool) {
-    let result = if asked {
-        Some(users.reload())
-    } else {
-        users.reload_if_changed()
-    };
-    match result {
-        None => {}
-        Some(Ok(reloaded)) => info!(
-            users = reloaded.users,
-            rules = reloaded.rules,
+    let read = look(
+        users,
+        asked,
+        DockerAuth::reload,
+        DockerAuth::reload_if_changed,
+    );
+    if let Some(found) = taken(read, "the users and rules") {
+        info!(
+            users = found.users,
+            rules = found.rules,
             "read the users and rules of docker_auth again"
-        ),
-        Some(Err(e)) => error!(
-            hint = e.hint(),
-            "{e}; the users and rules that were there before stay"
-        ),
+        );
+        // Asked for at the start: otherwise it is not read.
+        for refusal in inputs::refusals(&users.findings()) {
+            warn!("{refusal}");
+        }
     }
 }
 
 fn passwords(verifier: &Verifier, asked: bool) {
-    let result = if asked {
-        Some(verifier.reload())
-    } else {
-        verifier.reload_if_changed()
-    };
-    match result {
-        None => {}
-        Some(Ok(reloaded)) => info!(users = reloaded.users, "read the password file again"),
-        Some(Err(e)) => error!(
-            hint = e.hint(),
-            "{e}; the users that were there before stay"
-        ),
+    let read = look(
+        verifier,
+        asked,
+        Verifier::reload,
+        Verifier::reload_if_changed,
+    );
+    if let Some(found) = taken(read, "the users") {
+        info!(users = found.users, "read the password file again");
     }
 }
 
 fn robots(robots: &Robots, asked: bool) {
-    let result = if asked {
-        Some(robots.reload())
-    } else {
-        robots.reload_if_changed()
-    };
-    match result {
-        None => {}
-        Some(Ok(number)) => info!(robots = number, "read the file of robots again"),
-        Some(Err(e)) => error!(
-            hint = e.hint(),
-            "{e}; the robots that were there before stay"
-        ),
+    let read = look(robots, asked, Robots::reload, Robots::reload_if_changed);
+    if let Some(number) = taken(read, "the robots") {
+        info!(robots = number, "read the file of robots again");
+    }
+}
+
+fn keys(verifier: &TokenVerifier, asked: bool) {
+    let read = look(
+        verifier,
+        asked,
+        TokenVerifier::reload,
+        TokenVerifier::reload_if_changed,
+    );
+    if let Some(keys) = taken(read, "the keys") {
+        info!(auth.keys = keys, "read the token server's keys again");
     }
 }
 
 fn client_cas(certificates: &ClientCertificates, asked: bool) {
-    let reloaded = if asked {
-        Some(certificates.reload())
-    } else {
-        certificates.reload_if_changed()
-    };
-    let Some(reloaded) = reloaded else {
+    let Some(reloaded) = look(
+        certificates,
+        asked,
+        ClientCertificates::reload,
+        ClientCertificates::reload_if_changed,
+    ) else {
         return;
     };
     for file in &reloaded.replaced {
@@ -191,27 +191,14 @@ fn client_cas(certificates: &ClientCertificates, asked: bool) {
     }
 }
 
-fn keys(verifier: &TokenVerifier, asked: bool) {
-    let result = if asked {
-        Some(verifier.reload())
-    } else {
-        verifier.reload_if_changed()
-    };
-    match result {
-        None => {}
-        Some(Ok(keys)) => info!(auth.keys = keys, "read the token server's keys again"),
-        Some(Err(e)) => error!(hint = e.hint(), "{e}; the keys that were there before stay"),
-    }
-}
-
 /// Whether anything was replaced.
 fn pairs(certificates: &CertificateStore, asked: bool) -> bool {
-    let reloaded = if asked {
-        Some(certificates.reload())
-    } else {
-        certificates.reload_if_changed()
-    };
-    let Some(reloaded) = reloaded else {
+    let Some(reloaded) = look(
+        certificates,
+        asked,
+        CertificateStore::reload,
+        CertificateStore::reload_if_changed,
+    ) else {
         return false;
     };
     for files in &reloaded.replaced {
@@ -224,4 +211,30 @@ fn pairs(certificates: &CertificateStore, asked: bool) -> bool {
         );
     }
     !reloaded.replaced.is_empty()
+}
+
+/// Has a file read again that has changed, or in any case if that is `asked` for.
+fn look<H, R>(
+    holder: &H,
+    asked: bool,
+    reload: impl FnOnce(&H) -> R,
+    reload_if_changed: impl FnOnce(&H) -> Option<R>,
+) -> Option<R> {
+    if asked {
+        Some(reload(holder))
+    } else {
+        reload_if_changed(holder)
+    }
+}
+
+/// What was found, if the file was read and can be used; otherwise it is said that
+/// what `stays` was there before.
+fn taken<T, E: Explain>(read: Option<Result<T, E>>, stays: &str) -> Option<T> {
+    match read? {
+        Ok(found) => Some(found),
+        Err(e) => {
+            error!(hint = e.hint(), "{e}; {stays} that were there before stay");
+            None
+        }
+    }
 }

@@ -5,13 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tidegate_auth::docker_auth::{DockerAuth, Refusals};
-use tidegate_auth::policy::{Policy, SharedPolicy};
-use tidegate_auth::robots::Robots;
-use tidegate_auth::token::TokenVerifier;
-use tidegate_auth::token_server::TokenServer;
-use tidegate_auth::{Door, Keepers, Verifier};
-use tidegate_config::{Backend, Protocol, Registry, Settings, UserFrom};
+use tidegate_auth::docker_auth::Refusals;
+use tidegate_config::{Backend, Protocol, Registry, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings, VirtualServers};
 use tidegate_registry::events::{Events, Source};
@@ -22,15 +17,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::audit::{self, Auditing};
+use crate::audit;
 use crate::backend::InProcess;
 use crate::debug::{Debug, Shown};
+use crate::guards::{Entrance, Guards};
 use crate::inputs::{self, Inputs};
 use crate::jwks::KeyFetcher;
 use crate::reload::{self, Configuration, Watched};
 use crate::renewal::Renewal;
 use crate::webhook::{HttpCourier, WebhookError};
-use crate::{collect, logging, registry, scrub, tokens};
+use crate::{collect, logging, registry, scrub};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -50,7 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let ours = arguments.inputs.ours();
     let configuration = ours.map(Configuration::new);
-    serve(settings, configuration, print_listeners)
+    let refusals = inputs::refusals_are(arguments.lenient);
+    serve(settings, configuration, refusals, print_listeners)
 }
 
 pub(crate) fn print_listeners(listeners: &[BoundListener]) {
@@ -82,11 +79,13 @@ pub(crate) fn front_settings(settings: &Settings) -> FrontSettings {
 }
 
 /// Serves until a signal ends it, and by the rules of `configuration` as they
-/// change. `announce` is called once every socket is
+/// change. `refusals` says whether docker_auth's file is taken with what cannot be
+/// honoured in it, also when it changes. `announce` is called once every socket is
 /// bound, with what is bound.
 pub(crate) fn serve(
     settings: Settings,
     configuration: Option<Configuration>,
+    refusals: Refusals,
     announce: impl FnOnce(&[BoundListener]),
 ) -> Result<(), Failure> {
     let _log = logging::start(&settings.log)?;
@@ -95,45 +94,26 @@ pub(crate) fn serve(
         .enable_all()
         .build()
         .map_err(|e| Failure::of(&e, None))?
-        .block_on(serve_until_signal(settings, configuration, announce))
+        .block_on(serve_until_signal(
+            settings,
+            configuration,
+            refusals,
+            announce,
+        ))
 }
 
 async fn serve_until_signal(
     settings: Settings,
     configuration: Option<Configuration>,
+    refusals: Refusals,
     announce: impl FnOnce(&[BoundListener]),
 ) -> Result<(), Failure> {
     // From here on a signal is ours: one that comes during the start is kept.
     let stop = Stop::listen()?;
-    let others = settings.token.as_ref().map(TokenVerifier::open);
-    let others = others.transpose()?.map(Arc::new);
-    // Sites say themselves who may come in.
-    let auth = settings.auth.as_ref().filter(|_| settings.sites.is_empty());
-    let verifier = auth.map(Verifier::open).transpose()?.map(Arc::new);
-    // With rules, the registry's own door asks who comes, and the front lets
-    // everybody as far as there.
-    let policy = settings
-        .access
-        .clone()
-        .map(Policy::new)
-        .map(SharedPolicy::new);
-    let users = settings.auth_config.as_deref();
-    // What it asks for that is not there has been judged before.
-    let users = users.map(|path| DockerAuth::open(path, Refusals::Pass));
-    let users = users.transpose()?.map(Arc::new);
-    let robots = settings.robots.as_ref().map(Robots::open);
-    let robots = robots.transpose()?.map(Arc::new);
+    let guards = Guards::open(&settings, refusals)?;
     // Dropped last, so that what was still served is written.
     let (auditing, _audit) = audit::open(settings.log.audit.as_ref())?;
-    let (door, tokens) = door(
-        &settings,
-        &auditing,
-        verifier.clone(),
-        robots.clone(),
-        policy.clone(),
-        others.clone(),
-        users.clone(),
-    )?;
+    let Entrance { door, tokens } = guards.entrance(&settings, &auditing.audit)?;
     let has_door = door.is_some();
     let debug = match &settings.debug {
         Some(debug) => Some(Debug::bind(debug).await?),
@@ -146,7 +126,7 @@ async fn serve_until_signal(
         .map(|_| Metrics::new());
     // What goes on beside serving, and ends with it.
     let mut beside = JoinSet::new();
-    if let Some(verifier) = &others
+    if let Some(verifier) = &guards.other_tokens
         && let Some(fetcher) = KeyFetcher::new(verifier)?
     {
         beside.spawn(fetcher.run());
@@ -184,7 +164,7 @@ async fn serve_until_signal(
         Backend::Forward(forward) => Some(Destination::Forward(forward.clone())),
         Backend::Places => None,
     };
-    let mut verifiers: Vec<_> = verifier.iter().map(Arc::clone).collect();
+    let mut verifiers: Vec<_> = guards.passwords.iter().map(Arc::clone).collect();
     let destination = match destination {
         Some(destination) if settings.sites.is_empty() => destination,
         registry => {
@@ -202,7 +182,7 @@ async fn serve_until_signal(
     // begin with a certificate that is over.
     let mut renewal = Renewal::new(&settings.certificates);
     renewal.look(OffsetDateTime::now_utc());
-    let asked_by_front = verifier.filter(|_| !has_door);
+    let asked_by_front = guards.passwords.filter(|_| !has_door);
     let front = Front::bind(front_settings(&settings), asked_by_front, destination)?;
     let public_ca = settings
         .edge
@@ -210,11 +190,11 @@ async fn serve_until_signal(
         .then(|| (front.public_ca(), settings.certificates.clone()));
     let reloading = tokio::spawn(reload::watch(Watched {
         configuration,
-        policy,
+        policy: guards.policy,
         verifiers,
-        tokens: others.into_iter().collect(),
-        docker_auth: users,
-        robots,
+        tokens: guards.other_tokens.into_iter().collect(),
+        docker_auth: guards.docker_auth,
+        robots: guards.robots,
         audit: auditing.audit.clone(),
         certificates: front.certificates(),
         client_certificates: front.client_certificates(),
@@ -240,73 +220,6 @@ async fn serve_until_signal(
         ),
     }
     Ok(())
-}
-
-/// Who asks at the registry's door, if the front does not, and the token server
-/// behind it.
-fn door(
-    settings: &Settings,
-    auditing: &Auditing,
-    passwords: Option<Arc<Verifier>>,
-    robots: Option<Arc<Robots>>,
-    policy: Option<SharedPolicy>,
-    others: Option<Arc<TokenVerifier>>,
-    users: Option<Arc<DockerAuth>>,
-) -> Result<(Option<Door>, Option<TokenServer>), Failure> {
-    let other_tokens = others.zip(settings.token.as_ref().map(tokens::challenge_of_others));
-    if let Some(users) = users {
-        let own = tokens::of_docker_auth(&users)?;
-        let keepers = Keepers {
-            other_tokens: Some((own.verifier, own.challenge)),
-            ..Keepers::default()
-        };
-        return Ok((
-            Some(Door::new(keepers, "Registry")),
-            Some(own.server.with_audit(auditing.audit.clone())),
-        ));
-    }
-    let by_certificate = passwords.is_some() && takes_certificates_for_users(settings);
-    // Whoever writes down what was refused has to hear of it where that is known.
-    let is_audited = auditing.audit.is_on() && passwords.is_some();
-    let is_asked_for = settings.token_server.is_some() || policy.is_some() || robots.is_some();
-    if !is_asked_for && other_tokens.is_none() && !by_certificate && !is_audited {
-        return Ok((None, None));
-    }
-    let own = settings.token_server.as_ref().map(|server| {
-        let policy = policy.clone().unwrap_or_default();
-        tokens::open(server, passwords.clone(), robots.clone(), policy)
-    });
-    let own = own.transpose()?;
-    let (server, own_tokens) = match own {
-        Some(own) => (
-            Some(own.server.with_audit(auditing.audit.clone())),
-            Some((own.verifier, own.challenge)),
-        ),
-        None => (None, None),
-    };
-    let realm = settings
-        .auth
-        .as_ref()
-        .map_or("Registry", |auth| &auth.realm);
-    let keepers = Keepers {
-        passwords,
-        robots,
-        policy,
-        own_tokens,
-        other_tokens,
-    };
-    Ok((Some(Door::new(keepers, realm)), server))
-}
-
-/// Whether a certificate does in place of a password for the registry in this
-/// process: the front alone would ask for both.
-fn takes_certificates_for_users(settings: &Settings) -> bool {
-    let mut demands = settings
-        .listeners
-        .iter()
-        .filter_map(|listener| listener.client_auth.as_ref());
-    matches!(settings.backend, Backend::Registry(_))
-        && demands.any(|demand| demand.user != UserFrom::Nowhere)
 }
 
 /// What brings the events of each webhook to its receiver.

@@ -10,7 +10,7 @@ use clap::Args;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, StatusCode};
 use tidegate_auth::audit::Audit;
-use tidegate_auth::docker_auth::{DockerAuth, Refusals};
+use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::token_server::{Answer, Authority, TokenServer};
 use tidegate_config::auth_config::{self, Bind, RealIp};
 use tidegate_config::{
@@ -63,11 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         access_log: AccessLog::Combined,
         drain_timeout: DRAIN_TIMEOUT,
     };
-    let refusals = if arguments.lenient {
-        Refusals::Pass
-    } else {
-        Refusals::Stop
-    };
+    let refusals = inputs::refusals_are(arguments.lenient);
     let users = DockerAuth::open(&arguments.auth_config, refusals)?;
     let served = Served {
         users: Arc::new(users),

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 
 use certs_tool::HostName;
 use clap::Args;
+use tidegate_auth::docker_auth::Refusals;
 use tidegate_config::{Listener, Protocol, Settings, TlsOffer};
 use tidegate_failure::Failure;
-use tidegate_proxy::BindError;
+use tidegate_proxy::{BindError, BoundListener};
 
 use crate::reload::Configuration;
 use crate::serve;
@@ -82,9 +83,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     banner.describe(&directory, &settings, &hosts)?;
     let configuration = Configuration::new(&directory.configuration());
     let settings = with_listeners(settings, &asked);
-    serve::serve(settings, Some(configuration), |listeners| {
-        banner.print(listeners);
-    })
+    let announce = |listeners: &[BoundListener]| banner.print(listeners);
+    serve::serve(settings, Some(configuration), Refusals::Stop, announce)
 }
 
 /// Makes what is missing, the configuration last.
