@@ -5,14 +5,26 @@
 //! what looks whether something is there is not; and whatever was refused to
 //! somebody who showed something is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::header::USER_AGENT;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tidegate_auth::audit::{Audit, AuditWriter, Deed, Event, Object, Outcome, Shown};
-use tidegate_auth::{Identity, Permit};
+use tidegate_auth::{Known, Permit};
 use tidegate_config::AuditLog;
 use tidegate_failure::Failure;
-use tidegate_proxy::ClientAddress;
+use tidegate_proxy::{ClientAddress, Refusals, Refused};
 use tidegate_registry::{self as registry, Asked, Witness};
+
+/// What is asked for where there is nothing to be done: wrong passwords count there,
+/// too.
+const NOTHING: Asked = Asked {
+    deed: registry::Deed::Ping,
+    object: None,
+    repository: None,
+    reference: None,
+};
 
 /// What is written down, and where.
 #[derive(Clone, Default)]
@@ -26,13 +38,26 @@ pub(crate) struct Auditing {
 pub(crate) struct Pending {
     auditing: Auditing,
     witness: Witness,
+    broken: Broken,
     is_head: bool,
     event: Event,
 }
 
-/// Opens the audit log, if there is to be one.
+/// Whether a request's body broke off: whoever sent it has gone, and hears of no
+/// answer.
+#[derive(Clone, Default)]
+pub(crate) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Opens the audit log, if there is to be one, of which `named_by` says where.
 pub(crate) fn open(
     settings: Option<&AuditLog>,
+    named_by: &str,
 ) -> Result<(Auditing, Option<AuditWriter>), Failure> {
     let Some(settings) = settings else {
         return Ok((Auditing::default(), None));
@@ -40,7 +65,9 @@ pub(crate) fn open(
     let opened = Audit::open(&settings.path).map_err(|error| {
         Failure::new("the audit log cannot be opened")
             .caused_by(Some(&error))
-            .with_hint("make its directory, and let this user write there: see `log.audit`")
+            .with_hint(format!(
+                "make its directory, and let this user write there: see `{named_by}`"
+            ))
     });
     let (audit, writer) = opened?;
     let auditing = Auditing {
@@ -56,20 +83,18 @@ impl Auditing {
         if !self.audit.is_on() {
             return None;
         }
-        let user_agent = request.headers().get(USER_AGENT);
-        let user_agent = user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+        let user_agent = user_agent(request.headers());
         let is_head = request.method() == Method::HEAD;
         let witness = Witness::default();
         let extensions = request.extensions_mut();
         extensions.insert(witness.clone());
-        let user = extensions.get::<Identity>().cloned();
-        let shown = match &user {
-            Some(_) => Shown::Password,
-            None => Shown::Nothing,
-        };
+        let known = extensions.get::<Known>();
+        let shown = known.map_or(Shown::Nothing, |known| known.shown);
+        let user = known.map(|known| known.user.clone());
         Some(Pending {
             auditing: self.clone(),
             witness,
+            broken: Broken::default(),
             is_head,
             event: Event {
                 user,
@@ -84,6 +109,32 @@ impl Auditing {
     }
 }
 
+impl Refusals for Auditing {
+    fn refused(&self, refused: &Refused<'_>) {
+        let Refused { request, .. } = refused;
+        let asked = Asked::of(&request.method, &request.uri);
+        let asked = asked.unwrap_or(NOTHING);
+        let (deed, object) = attempted(&asked);
+        let outcome = Outcome::of_status(refused.status);
+        // An address is refused whatever its client shows.
+        let shown = match outcome {
+            Outcome::Denied => Shown::Nothing,
+            _ => Shown::Password,
+        };
+        self.audit.record(Event {
+            deed,
+            object,
+            repository: asked.repository,
+            reference: asked.reference,
+            user: refused.claimed.clone(),
+            shown: Some(shown),
+            client: Some(refused.client),
+            user_agent: user_agent(&request.headers),
+            ..Event::login(refused.status)
+        });
+    }
+}
+
 impl Pending {
     /// It has been found out who asks.
     pub(crate) fn sent_by(&mut self, permit: &Permit) {
@@ -91,8 +142,16 @@ impl Pending {
         self.event.shown = Some(permit.shown());
     }
 
+    /// Where it is noted that the request's body breaks off.
+    pub(crate) fn broken(&self) -> Broken {
+        self.broken.clone()
+    }
+
     /// It is answered.
     pub(crate) fn answered(mut self, status: StatusCode) {
+        if self.broken.0.load(Ordering::Relaxed) && !status.is_success() {
+            return;
+        }
         let status = status.as_u16();
         self.event.status = Some(status);
         self.event.outcome = Outcome::of_status(status);
@@ -100,8 +159,7 @@ impl Pending {
 
     /// What it is written down as, if it is.
     fn deed(&self, asked: &Asked) -> Option<(Deed, Option<Object>)> {
-        let object = asked.object.map(object);
-        let deed = deed(asked.deed);
+        let (deed, object) = attempted(asked);
         let shown = self.event.shown.unwrap_or(Shown::Nothing);
         match self.event.outcome {
             // Whoever shows nothing is asked to log in, and that is no refusal yet.
@@ -139,13 +197,6 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        // Wrong passwords count where there is nothing to be done, too.
-        const NOTHING: Asked = Asked {
-            deed: registry::Deed::Ping,
-            object: None,
-            repository: None,
-            reference: None,
-        };
         let asked = match (self.witness.asked(), self.event.outcome) {
             (Some(asked), _) => asked,
             (None, Outcome::Unauthorized | Outcome::Throttled) => &NOTHING,
@@ -169,6 +220,16 @@ impl Drop for Pending {
         };
         self.auditing.audit.record(event);
     }
+}
+
+/// What is asked for, as it is written down of those who do not get it.
+fn attempted(asked: &Asked) -> (Deed, Option<Object>) {
+    (deed(asked.deed), asked.object.map(object))
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(USER_AGENT)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn deed(deed: registry::Deed) -> Deed {

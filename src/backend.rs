@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use http_body_util::BodyExt as _;
 use tidegate_auth::token_server::TokenServer;
-use tidegate_auth::{Door, Identity, Knock};
-use tidegate_proxy::{Authorization, Backend, ClientAddress, RequestBody, ResponseBody};
+use tidegate_auth::{Door, Knock, Known};
+use tidegate_proxy::{Asker, Authorization, Backend, ClientAddress, RequestBody, ResponseBody};
 use tidegate_registry::{Api, Caller};
 use tower_service::Service as _;
 
-use crate::audit::Auditing;
+use crate::audit::{Auditing, Pending};
 use crate::tokens;
 
 /// The registry of this process, as a backend of the front.
@@ -33,16 +33,20 @@ impl Backend for InProcess {
     async fn call(&self, mut request: http::Request<RequestBody>) -> http::Response<ResponseBody> {
         if let Some(tokens) = &self.tokens {
             request = match tokens::answer(tokens, request).await {
-                Ok(response) => return response,
+                Ok(mut response) => {
+                    // A certificate says nothing there.
+                    response.extensions_mut().insert(Asker(None));
+                    return response;
+                }
                 Err(request) => request,
             };
         }
         let mut pending = self.auditing.begin(&mut request);
-        let mut known = None;
+        let mut asker = None;
         if let Some(door) = &self.door {
             let extensions = request.extensions();
             let permit = door.admit(knock(extensions)).await;
-            known = permit.user().cloned();
+            asker = Some(Asker(permit.user().cloned()));
             if let Some(pending) = &mut pending {
                 pending.sent_by(&permit);
             }
@@ -50,21 +54,33 @@ impl Backend for InProcess {
         }
         if self.names_callers {
             let extensions = request.extensions_mut();
-            let front = extensions.remove::<Identity>();
+            let user = match &asker {
+                Some(Asker(user)) => user.clone(),
+                None => extensions.remove::<Known>().map(|known| known.user),
+            };
             let caller = Caller {
-                name: known.clone().or(front).map(Into::into),
+                name: user.map(Into::into),
                 address: extensions.remove::<ClientAddress>().map(|client| client.0),
             };
             extensions.insert(caller);
         }
+        let broken = pending.as_ref().map(Pending::broken);
+        let request = request.map(|body| {
+            body.map_err(move |error| {
+                if let Some(broken) = &broken {
+                    broken.set();
+                }
+                error
+            })
+        });
         // `Api` is always ready: it takes no part in tower's back-pressure, the
         // body's frames do that.
         let Ok(mut response) = self.api.clone().call(request).await;
         if let Some(pending) = pending {
             pending.answered(response.status());
         }
-        if let Some(known) = known {
-            response.extensions_mut().insert(known);
+        if let Some(asker) = asker {
+            response.extensions_mut().insert(asker);
         }
         response.map(|body| ResponseBody::new(body.map_err(Into::into)))
     }

@@ -112,7 +112,7 @@ async fn serve_until_signal(
     let stop = Stop::listen()?;
     let guards = Guards::open(&settings, refusals)?;
     // Dropped last, so that what was still served is written.
-    let (auditing, _audit) = audit::open(settings.log.audit.as_ref())?;
+    let (auditing, _audit) = audit::open(settings.log.audit.as_ref(), "log.audit")?;
     let Entrance { door, tokens } = guards.entrance(&settings, &auditing.audit)?;
     let has_door = door.is_some();
     let debug = match &settings.debug {
@@ -173,9 +173,11 @@ async fn serve_until_signal(
                 _ => None,
             };
             let servers = VirtualServers::new(settings.sites.clone(), registry)?;
-            let servers = servers.with_audit(auditing.audit.clone());
             verifiers = servers.verifiers();
-            Destination::Sites(servers)
+            Destination::Sites(match auditing.audit.is_on() {
+                true => servers.with_refusals(Arc::new(auditing.clone())),
+                false => servers,
+            })
         }
     };
     // Before they are loaded, so that a registry that was off for long does not

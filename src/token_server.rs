@@ -1,6 +1,7 @@
 //! `tidegate token-server`: tokens for registries elsewhere, as docker_auth gives
 //! them out.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::token_server::{Answer, Authority, TokenServer};
 use tidegate_config::auth_config::{self, Bind, RealIp};
 use tidegate_config::{
-    AccessLog, CertificateFiles, Edge, Listener, Log, LogFormat, Protocol, TlsOffer,
+    AccessLog, AuditLog, CertificateFiles, Edge, Listener, Log, LogFormat, Protocol, TlsOffer,
 };
 use tidegate_failure::Failure;
 use tidegate_proxy::{
@@ -25,7 +26,7 @@ use tracing::info;
 use crate::inputs;
 use crate::reload::{self, Watched};
 use crate::renewal::Renewal;
-use crate::{logging, serve, tokens};
+use crate::{audit, logging, serve, tokens};
 
 /// How long requests may go on after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,6 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     auth_config: PathBuf,
 
+    /// Write down who gets tokens for what, and who does not, in this file
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+
     /// Serve even if something that the file asks for is not there
     #[arg(long)]
     lenient: bool,
@@ -45,12 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let adopted = auth_config::load(&arguments.auth_config)?;
     inputs::settle_findings(&adopted.findings, arguments.lenient)?;
     let server = adopted.settings.server;
-    let Bind::Tcp(address) = server.bind else {
-        return Err(
-            Failure::new("the token server cannot listen on a Unix socket")
-                .with_hint("name an address and a port in server.addr"),
-        );
-    };
+    let address = address(&server.bind)?;
     let front = FrontSettings {
         listeners: vec![listener(address, server.certificate.is_some())],
         certificates: server.certificate.into_iter().collect(),
@@ -77,14 +77,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         access: AccessLog::Combined,
         audit: None,
     })?;
+    let audit = arguments
+        .audit
+        .clone()
+        .map(|path| AuditLog { path, blobs: false });
+    // Dropped last, so that what was still served is written.
+    let (auditing, _audit) = audit::open(audit.as_ref(), "--audit")?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::of(&e, None))?
-        .block_on(serve_until_signal(front, served))
+        .block_on(serve_until_signal(front, served, auditing.audit))
 }
 
-fn listener(address: std::net::SocketAddr, speaks_tls: bool) -> Listener {
+/// Where the token server listens.
+///
+/// # Errors
+/// At a Unix socket.
+pub(crate) fn address(bind: &Bind) -> Result<SocketAddr, Failure> {
+    match bind {
+        Bind::Tcp(address) => Ok(*address),
+        Bind::Unix(_) => Err(Failure::new(
+            "the token server cannot listen on a Unix socket: server.net is `unix`",
+        )
+        .with_hint("name an address and a port in server.addr")),
+    }
+}
+
+fn listener(address: SocketAddr, speaks_tls: bool) -> Listener {
     Listener {
         address,
         protocol: if speaks_tls {
@@ -105,7 +125,11 @@ struct Served {
     hsts: bool,
 }
 
-async fn serve_until_signal(settings: FrontSettings, served: Served) -> Result<(), Failure> {
+async fn serve_until_signal(
+    settings: FrontSettings,
+    served: Served,
+    audit: Audit,
+) -> Result<(), Failure> {
     let stop = serve::Stop::listen()?;
     let token = &served.users.config().token;
     let server = TokenServer::new(
@@ -115,6 +139,7 @@ async fn serve_until_signal(settings: FrontSettings, served: Served) -> Result<(
         "",
         token.expiration,
     );
+    let server = server.with_audit(audit.clone());
     let certificates: Vec<CertificateFiles> = settings.certificates.clone();
     let users = Arc::clone(&served.users);
     let backend = Destination::InProcess(Arc::new(Tokens { server, served }));
@@ -123,7 +148,7 @@ async fn serve_until_signal(settings: FrontSettings, served: Served) -> Result<(
         configuration: None,
         policy: None,
         robots: None,
-        audit: Audit::default(),
+        audit,
         verifiers: Vec::new(),
         tokens: Vec::new(),
         docker_auth: Some(users),

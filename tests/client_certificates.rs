@@ -195,7 +195,7 @@ async fn a_certificate_does_in_place_of_a_password() {
     for (user, password, certificate, expected) in [
         (USER, PASSWORD, None, 200),
         (USER, PASSWORD, Some("clients/bob"), 200),
-        // What is said and wrong is not taken for nothing said.
+        // What is said and wrong is not taken for nothing said,
         (USER, "wrong", Some("clients/bob"), 401),
     ] {
         let client = made.client(&served, certificate).basic(user, password);
@@ -203,6 +203,32 @@ async fn a_certificate_does_in_place_of_a_password() {
         assert_eq!(answer.status.as_u16(), expected, "{certificate:?}");
         let who = if expected == 200 { USER } else { "-" };
         served.access_logged(&format!(" - {who} ["));
+    }
+    // unless nobody here could tell: there are no tokens.
+    let bob = made
+        .client(&served, Some("clients/bob"))
+        .bearer("e30.e30.e30");
+    assert_eq!(bob.get("/v2/").await.status.as_u16(), 200);
+    served.access_logged(" - bob [");
+    let nobody = made.client(&served, None).bearer("e30.e30.e30");
+    assert_eq!(nobody.get("/v2/").await.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_stray_password_does_not_hide_a_certificate() {
+    let made = Made::new();
+    let file = made.configured("ca = \"clients/root-ca.crt\"");
+    for rules in ["", "[access]\n[[access.rule]]\nusers = [\"alice\"]\n"] {
+        let text = fs_err::read_to_string(&file).unwrap();
+        fs_err::write(&file, format!("{text}{rules}")).unwrap();
+        let mut served = made.serve(&["serve", "-c", &file]);
+        let client = made.client(&served, Some("clients/alice"));
+        let answer = client
+            .basic("somebody", "hunter2")
+            .get("/v2/a/tags/list")
+            .await;
+        assert_eq!(answer.status.as_u16(), 404, "{rules}: {}", answer.text());
+        served.access_logged(" - alice [");
     }
 }
 

@@ -73,7 +73,9 @@ async fn alone_it_gives_docker_auths_answers() {
     );
     let path = auth_config(dir.path(), &server);
     let mut command = tidegate();
+    let audit = dir.path().join("audit.log");
     command.args(["token-server", "--auth-config", &text(&path)]);
+    command.arg("--audit").arg(&audit);
     let mut server = Tidegate::launch(command, dir.path());
     let stranger = Client::new(server.address, &dir.path().join("root-ca.crt"));
     let admin = stranger.clone().basic("admin", "admin's");
@@ -128,6 +130,71 @@ async fn alone_it_gives_docker_auths_answers() {
         access(&reader, asked).await["access"],
         granted(json!(["push"]), json!([]))
     );
+
+    assert!(server.stop().success());
+    let lines = fs_err::read_to_string(&audit).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told = lines.iter().map(|line| {
+        assert_eq!(line["action"], "token");
+        ["reference", "user", "outcome"].map(|key| line[key].as_str().unwrap_or("-"))
+    });
+    assert_eq!(
+        told.take(4).collect::<Vec<_>>(),
+        [
+            [
+                "repository:nginx:pull,push repository:other:pull",
+                "admin",
+                "allowed"
+            ],
+            ["repository:nginx:pull", "reader", "allowed"],
+            ["repository:nginx:pull", "-", "allowed"],
+            [
+                "repository:nginx:pull,push repository:other:pull",
+                "reader",
+                "unauthorized"
+            ],
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_honoured_is_not_taken_up_while_serving() {
+    for lenient in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = auth_config(dir.path(), "  addr: \":5001\"\n");
+        let users = format!("auth_config = {:?}", text(&path));
+        let mut made = up()
+            .config("htpasswd = \"auth/htpasswd\"", &users)
+            .config("robots = ", "# robots = ")
+            .start();
+        made.stop();
+        let mut command = tidegate();
+        let file = made.dir.join("tidegate.toml");
+        command.args(["serve", "-c"]).arg(&file);
+        command.args(lenient.then_some("--lenient"));
+        let mut server = Tidegate::launch(command, &made.dir);
+        let config = fs_err::read_to_string(&path).unwrap();
+        let more = "ldap_auth: {addr: \"ldap.example.com:636\"}\n";
+        fs_err::write(&path, config + more).unwrap();
+        if lenient {
+            server.logged("read the users and rules of docker_auth again");
+            let line = server.logged("ldap_auth");
+            assert!(line.contains("WARN"), "{line}");
+        } else {
+            let line = server.logged("the users and rules that were there before stay");
+            assert!(line.contains("ldap_auth"), "{line}");
+            // And not at the start, under any of its names.
+            for words in [&["serve", "-c"][..], &["registry", "serve"]] {
+                let file = file.to_str();
+                let refused = run(words.iter().copied().chain(file), "");
+                assert_eq!(refused.code, Some(1), "{words:?}: {}", refused.stderr);
+                assert!(refused.stderr.contains("ldap_auth"), "{}", refused.stderr);
+            }
+        }
+    }
 }
 
 #[tokio::test]

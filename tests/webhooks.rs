@@ -165,7 +165,10 @@ async fn a_receiver_is_told_who_did_what() {
     let mut receiver = Receiver::at("127.0.0.1:0", Manner::Takes).await;
     let url = format!("http://me:s3cret@{}/hooks/x?token=s3cret", receiver.address);
     let more = "headers = { X-Token = [\"s3cret-too\"] }\nreferences = true";
-    let mut tidegate = up().config("[edge]", &webhook(&url, more)).start();
+    let mut tidegate = up()
+        .config("[edge]", &webhook(&url, more))
+        .config("# audit = \"audit.log\"", "audit = \"audit.log\"")
+        .start();
     let image = Image::of(vec![noise(1, 1000)]);
     let client = tidegate.client().header("user-agent", "docker/28");
     image.push(&client, "team/app", "v1").await;
@@ -194,10 +197,23 @@ async fn a_receiver_is_told_who_did_what() {
     assert_eq!(target["references"].as_array().unwrap().len(), 2);
 
     image.assert_pulls(&client, "team/app", "v1").await;
-    receiver.until("pull team/app v1").await;
+    let pulled = receiver.until("pull team/app v1").await;
     client.delete("/v2/team/app/manifests/v1").await;
-    receiver.until("delete team/app v1").await;
+    let deleted = receiver.until("delete team/app v1").await;
     assert!(tidegate.stop().success());
+    // The audit log calls the requests by the same names.
+    let audit = fs_err::read_to_string(tidegate.dir.join("audit.log")).unwrap();
+    let audit = audit
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let audit: Vec<Value> = audit
+        .filter(|line: &Value| line["object"] == "manifest")
+        .collect();
+    for (sent, action) in [(&sent, "push"), (&pulled, "pull"), (&deleted, "delete")] {
+        let line = audit.iter().find(|line| line["action"] == action).unwrap();
+        assert!(line["request"].is_string(), "{line}");
+        assert_eq!(line["request"], sent.event["request"]["id"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Shown;
+
 /// One claim to be somebody.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
@@ -58,6 +60,15 @@ impl Identity {
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
+}
+
+/// A user who was found to be it before a request came to where it is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Who it is.
+    pub user: Identity,
+    /// What they showed for that: a password or a certificate.
+    pub shown: Shown,
 }
 
 impl From<Identity> for Arc<str> {

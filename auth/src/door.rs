@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::attempt::{Attempt, Identity, Outcome};
+use crate::attempt::{Attempt, Identity, Known, Outcome};
 use crate::audit::Shown;
 use crate::basic;
 use crate::challenge::{Challenge, Realm, TokenFault};
@@ -21,7 +21,7 @@ pub struct Knock<'a> {
     pub authorization: Option<&'a str>,
     /// Whom the connection belongs to: by its certificate, or by a password
     /// that was checked before.
-    pub known: Option<&'a Identity>,
+    pub known: Option<&'a Known>,
     /// The address of the client itself.
     pub client: IpAddr,
 }
@@ -72,32 +72,52 @@ impl Door {
             challenge: self.challenge(policy.as_deref()).clone(),
             policy,
         };
+        let known = knock.known.filter(|_| self.takes_known());
+        let of_known = |known: &Known, terms| {
+            Permit::of_user(known.user.clone(), terms).showing(known.shown, None)
+        };
         let Some(authorization) = knock.authorization else {
-            return match knock.known {
-                Some(known) => {
-                    Permit::of_user(known.clone(), terms).showing(Shown::Certificate, None)
-                }
+            return match known {
+                Some(known) => of_known(known, terms),
                 None => Permit::of_stranger(terms),
             };
         };
-        if let Some(token) = bearer(authorization) {
+        let token = bearer(authorization);
+        match known {
+            // What nobody here can check says nothing of who it is: it was checked
+            // before, or is there for somebody else.
+            Some(known) if !self.checks(token.is_some()) => return of_known(known, terms),
+            _ => {}
+        }
+        if let Some(token) = token {
             return self.bearer(token, terms);
         }
-        match (&self.keepers.passwords, knock.known) {
-            // Checked before it came here.
-            (None, Some(known)) => Permit::of_user(known.clone(), terms),
-            (None, None) => Permit::of_nobody(None, terms),
-            (Some(passwords), _) => match basic::parse(authorization) {
-                Some(credentials) => {
-                    let attempt = Attempt {
-                        user: credentials.user(),
-                        password: credentials.password(),
-                        client: knock.client,
-                    };
-                    self.password(passwords, attempt, terms).await
-                }
-                None => Permit::of_nobody(None, terms),
-            },
+        match (&self.keepers.passwords, basic::parse(authorization)) {
+            (Some(passwords), Some(credentials)) => {
+                let attempt = Attempt {
+                    user: credentials.user(),
+                    password: credentials.password(),
+                    client: knock.client,
+                };
+                self.password(passwords, attempt, terms).await
+            }
+            _ => Permit::of_nobody(None, terms),
+        }
+    }
+
+    /// Whether a user who is known before counts: not where nobody is believed but
+    /// somebody else's tokens, and no rule says what a user may do.
+    fn takes_known(&self) -> bool {
+        let keepers = &self.keepers;
+        keepers.passwords.is_some() || keepers.policy.is_some() || keepers.other_tokens.is_none()
+    }
+
+    /// Whether a token, or else a password, can be found right or wrong here.
+    fn checks(&self, is_token: bool) -> bool {
+        let keepers = &self.keepers;
+        match is_token {
+            true => keepers.own_tokens.is_some() || keepers.other_tokens.is_some(),
+            false => keepers.passwords.is_some(),
         }
     }
 
@@ -212,5 +232,152 @@ impl Challenge {
             realm: Realm::Here(path.into()),
             service: service.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tidegate_config::Auth;
+    use tidegate_config::access::Action;
+
+    use super::*;
+    use crate::Refused;
+    use crate::hash::{Cost, hash_password};
+
+    /// `alice:right` and `alice:wrong`.
+    const RIGHT: &str = "Basic YWxpY2U6cmlnaHQ=";
+    const WRONG: &str = "Basic YWxpY2U6d3Jvbmc=";
+    const TOKEN: &str = "Bearer e30.e30.e30";
+
+    fn passwords() -> Option<Arc<Verifier>> {
+        let directory = tempfile::tempdir().unwrap();
+        let htpasswd = directory.path().join("users");
+        let hash = hash_password("right", Cost::MIN).unwrap();
+        fs_err::write(&htpasswd, format!("alice:{}\n", hash.as_str())).unwrap();
+        let opened = Verifier::open(&Auth {
+            htpasswd,
+            allow_weak_hashes: false,
+            realm: "Registry".to_owned(),
+            cache_ttl: Duration::ZERO,
+            max_failures: 10,
+            failure_window: Duration::from_secs(60),
+        });
+        Some(Arc::new(opened.unwrap()))
+    }
+
+    fn tokens() -> Option<(Arc<TokenVerifier>, Challenge)> {
+        let verifier = TokenVerifier::with_keys("issuer", "service", Vec::new());
+        let challenge = Challenge::of_own_tokens("/auth/token", "service");
+        Some((Arc::new(verifier), challenge))
+    }
+
+    fn policy() -> Option<SharedPolicy> {
+        Some(SharedPolicy::default())
+    }
+
+    /// Who a request comes from, by what, and whether it may pull.
+    async fn asked(keepers: Keepers, known: Option<Shown>, sent: Option<&str>) -> String {
+        let known = known.map(|shown| Known {
+            user: Identity::new("carol"),
+            shown,
+        });
+        let door = Door::new(keepers, "Registry");
+        let knock = Knock {
+            authorization: sent,
+            known: known.as_ref(),
+            client: [192, 0, 2, 1].into(),
+        };
+        let permit = door.admit(knock).await;
+        let user = permit.user().map_or("nobody", Identity::name).to_owned();
+        let judged = match permit.judge(Action::Pull, Some("app")) {
+            Ok(()) => "may",
+            Err(Refused::LogIn(None)) => "is to log in",
+            Err(Refused::LogIn(Some(_))) => "has a bad token",
+            Err(Refused::Denied | Refused::Throttled { .. }) => "may not",
+        };
+        format!("{user} by {:?} {judged}", permit.shown())
+    }
+
+    #[tokio::test]
+    async fn a_certificate_counts_unless_something_is_shown_that_is_checked() {
+        let by_password = || Keepers {
+            passwords: passwords(),
+            ..Keepers::default()
+        };
+        let by_rules = || Keepers {
+            policy: policy(),
+            ..Keepers::default()
+        };
+        let by_both = || Keepers {
+            passwords: passwords(),
+            own_tokens: tokens(),
+            ..Keepers::default()
+        };
+        for (keepers, sent, expected) in [
+            (by_password(), None, "carol by Certificate may"),
+            (by_password(), Some(RIGHT), "alice by Password may"),
+            (
+                by_password(),
+                Some(WRONG),
+                "nobody by Password is to log in",
+            ),
+            (by_password(), Some(""), "nobody by Password is to log in"),
+            // Nobody gives out tokens, or looks at passwords.
+            (by_password(), Some(TOKEN), "carol by Certificate may"),
+            (by_rules(), None, "carol by Certificate may"),
+            (by_rules(), Some(WRONG), "carol by Certificate may"),
+            (by_rules(), Some(TOKEN), "carol by Certificate may"),
+            (
+                by_rules(),
+                Some("Negotiate oYI="),
+                "carol by Certificate may",
+            ),
+            (by_both(), Some(TOKEN), "nobody by Token has a bad token"),
+        ] {
+            let said = asked(keepers, Some(Shown::Certificate), sent).await;
+            assert_eq!(said, expected, "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_certificate_what_nobody_checks_is_wrong() {
+        for (sent, expected) in [
+            (None, "nobody by Nothing is to log in"),
+            (Some(RIGHT), "nobody by Password is to log in"),
+            (Some(TOKEN), "nobody by Token has a bad token"),
+        ] {
+            let keepers = Keepers {
+                policy: policy(),
+                ..Keepers::default()
+            };
+            assert_eq!(asked(keepers, None, sent).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_was_known_by_a_password_is_said_to_be() {
+        let keepers = Keepers {
+            policy: policy(),
+            ..Keepers::default()
+        };
+        let said = asked(keepers, Some(Shown::Password), Some(RIGHT)).await;
+        assert_eq!(said, "carol by Password may");
+    }
+
+    #[tokio::test]
+    async fn where_tokens_alone_are_believed_a_certificate_is_none() {
+        let keepers = |policy| Keepers {
+            policy,
+            other_tokens: tokens(),
+            ..Keepers::default()
+        };
+        for sent in [None, Some(RIGHT)] {
+            let said = asked(keepers(None), Some(Shown::Certificate), sent).await;
+            assert!(said.ends_with("is to log in"), "{said}");
+        }
+        let said = asked(keepers(policy()), Some(Shown::Certificate), None).await;
+        assert_eq!(said, "carol by Certificate may");
     }
 }

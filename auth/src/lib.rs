@@ -33,7 +33,7 @@ mod throttle;
 mod verified;
 mod verifier;
 
-pub use attempt::{Attempt, Identity, Outcome};
+pub use attempt::{Attempt, Identity, Known, Outcome};
 pub use challenge::{Challenge, Realm, TokenFault};
 pub use door::{Door, Keepers, Knock};
 pub use htpasswd::HtpasswdError;

@@ -11,6 +11,7 @@ use http::Version;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 use pingora::proxy::Session;
 use serde_json::json;
+use tidegate_auth::Identity;
 use tidegate_auth::log_line::{escaped, rfc3339};
 use tidegate_config::AccessLog;
 use time::OffsetDateTime;
@@ -55,7 +56,7 @@ impl<'a> Entry<'a> {
         let answered = written.filter(|written| !written.status.is_informational());
         Self {
             client: context.client,
-            user: context.identity.get().map(|identity| identity.name()),
+            user: context.user().map(Identity::name),
             at: OffsetDateTime::now_utc(),
             method: request.method.as_str(),
             target: request.raw_path(),

@@ -52,6 +52,10 @@ impl Answer {
         Self::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// 401 with the challenge that names the realm.
     pub(crate) fn unauthorized(challenge: HeaderValue) -> Self {
         Self {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::combinators::UnsyncBoxBody;
+use tidegate_auth::Identity;
 use tidegate_config::Forward;
 
 use crate::request_body::RequestBody;
@@ -37,10 +38,10 @@ pub enum Destination {
 /// client reached the front, also through trusted proxies. `Authorization`,
 /// `X-Forwarded-*`, `Forwarded`, `X-Real-IP`, `Expect` and the hop-by-hop
 /// fields have been dealt with and are gone. The extensions hold the
-/// [`ClientAddress`], the [`tidegate_auth::Identity`] if the front knows whom the
+/// [`ClientAddress`], the [`tidegate_auth::Known`] if the front knows whom the
 /// request comes from, and the [`Authorization`] if there is any. A backend that
-/// finds out itself puts the identity into the extensions of its response, for
-/// the access log.
+/// finds out itself puts an [`Asker`] into the extensions of its response, for the
+/// access log.
 ///
 /// `Expect: 100-continue` is answered when the request's body is first polled.
 /// A body that is dropped unread costs the client nothing but its connection.
@@ -54,6 +55,11 @@ pub trait Backend: Send + Sync + 'static {
 /// extensions: the socket's peer, or what trusted proxies said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+/// Who sent a request, if anybody, as the backend found out: among the extensions
+/// of its response. It counts in place of what the front knew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker(pub Option<Identity>);
 
 /// What a request shows of who sent it, found among its extensions.
 #[derive(Clone)]

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use tidegate_auth::Identity;
+use tidegate_auth::{Identity, Known};
 
+use crate::backend::Asker;
 use crate::edge::Origin;
 use crate::in_flight::Guard;
 use crate::sites::{Attempt, Chosen, Progress};
@@ -30,8 +31,10 @@ pub(crate) struct RequestContext {
     pub(crate) body_sent: u64,
     /// Which servers of an upstream were asked.
     pub(crate) attempt: Attempt,
-    /// Who asks, once somebody has found out: the front or the backend.
-    pub(crate) identity: OnceLock<Identity>,
+    /// Who asks, if the front knows.
+    pub(crate) known: Option<Known>,
+    /// Who asks, once a backend has found out; that counts then.
+    pub(crate) asker: OnceLock<Asker>,
     /// What another registry answered.
     pub(crate) upstream_status: Option<u16>,
     /// How often connecting to another registry has failed.
@@ -51,10 +54,19 @@ impl RequestContext {
             body_limit: None,
             body_sent: 0,
             attempt: Attempt::default(),
-            identity: OnceLock::new(),
+            known: None,
+            asker: OnceLock::new(),
             upstream_status: None,
             failed_connects: 0,
             _in_flight: in_flight,
+        }
+    }
+
+    /// Who asks, as far as anybody has found out.
+    pub(crate) fn user(&self) -> Option<&Identity> {
+        match self.asker.get() {
+            Some(Asker(user)) => user.as_ref(),
+            None => self.known.as_ref().map(|known| &known.user),
         }
     }
 }

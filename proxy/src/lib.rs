@@ -30,6 +30,7 @@ mod linger;
 mod listen;
 mod public_ca;
 mod redirect;
+mod refusals;
 mod request_body;
 mod service;
 mod sites;
@@ -42,12 +43,15 @@ mod tls_socket;
 /// matters to an operator is reported by this crate in its own words.
 pub const LOG_DIRECTIVES: &str = "pingora_core=off,pingora_proxy=off";
 
-pub use backend::{Authorization, Backend, BoxError, ClientAddress, Destination, ResponseBody};
+pub use backend::{
+    Asker, Authorization, Backend, BoxError, ClientAddress, Destination, ResponseBody,
+};
 pub use bind_error::BindError;
 pub use certificates::{CertificateError, CertificateStore, Reloaded};
 pub use client_certificates::{ClientCaError, ClientCertificates, ReloadedClientCas};
 pub use edge::BadExpression;
 pub use front::{BoundListener, Drained, Front, FrontSettings, PreparedFront};
 pub use public_ca::PublicCa;
+pub use refusals::{Refusals, Refused};
 pub use request_body::{BrokenOff, RequestBody};
 pub use sites::VirtualServers;

@@ -233,7 +233,9 @@ impl TokenServer {
         user: Option<Identity>,
         answer: &Answer,
     ) {
-        let scopes: Vec<_> = scopes.iter().map(ToString::to_string).collect();
+        // docker_auth's answers name those as well of which nothing is granted.
+        let scopes = scopes.iter().filter(|scope| !scope.actions.is_empty());
+        let scopes: Vec<_> = scopes.map(ToString::to_string).collect();
         let status = answer.status.as_u16();
         self.audit.record(Event {
             deed: Deed::Token,

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, USER_AGENT};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use tidegate_auth::audit::{Audit, Event};
 use tidegate_auth::{Attempt, Identity, Outcome, Verifier, basic};
 
 use crate::answer::Answer;
@@ -16,7 +15,6 @@ pub(crate) struct Gate(Option<Lock>);
 struct Lock {
     verifier: Arc<Verifier>,
     challenge: HeaderValue,
-    audit: Audit,
 }
 
 /// Who may come in.
@@ -27,17 +25,14 @@ impl Gate {
         Self(verifier.map(|verifier| Lock {
             challenge: challenge(verifier.realm()),
             verifier,
-            audit: Audit::default(),
         }))
     }
 
-    /// A gate that names another realm than the verifier does, and writes down
-    /// whom it does not let in.
-    pub(crate) fn with_realm(verifier: Arc<Verifier>, realm: &str, audit: Audit) -> Self {
+    /// A gate that names another realm than the verifier does.
+    pub(crate) fn with_realm(verifier: Arc<Verifier>, realm: &str) -> Self {
         Self(Some(Lock {
             challenge: challenge(realm),
             verifier,
-            audit,
         }))
     }
 
@@ -63,27 +58,18 @@ impl Gate {
                 client,
             })
             .await;
-        let (answer, status) = match outcome {
-            Outcome::Accepted(identity) => return Ok(Some(identity)),
-            Outcome::Refused => (refused(), 401),
-            Outcome::Throttled { retry_after } => (Err(Answer::throttled(retry_after)), 429),
-        };
-        if lock.audit.is_on() {
-            let user = lock.verifier.identity(credentials.user());
-            lock.audit.record(Event {
-                user,
-                client: Some(client),
-                user_agent: user_agent(headers),
-                ..Event::login(status)
-            });
+        match outcome {
+            Outcome::Accepted(identity) => Ok(Some(identity)),
+            Outcome::Refused => refused(),
+            Outcome::Throttled { retry_after } => Err(Answer::throttled(retry_after)),
         }
-        answer
     }
-}
 
-fn user_agent(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(USER_AGENT)?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    /// Whom the sender of a request believes to be, if there is such a user.
+    pub(crate) fn claimed(&self, headers: &HeaderMap) -> Option<Identity> {
+        let credentials = only_authorization(headers).and_then(basic::parse)?;
+        self.0.as_ref()?.verifier.identity(credentials.user())
+    }
 }
 
 /// The value of `Authorization`, if there is exactly one: with two, what is

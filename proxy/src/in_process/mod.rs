@@ -18,13 +18,12 @@ use http_body_util::BodyExt;
 use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use tidegate_auth::Identity;
 use tracing::error;
 
 use self::framing::Framing;
 use self::upload::{Step, Upload};
 use crate::answer::{Answer, mark_api};
-use crate::backend::{Authorization, Backend, ClientAddress, ResponseBody};
+use crate::backend::{Asker, Authorization, Backend, ClientAddress, ResponseBody};
 use crate::context::RequestContext;
 use crate::edge::{FORWARDING_HEADERS, Origin};
 use crate::request_body::RequestBody;
@@ -77,9 +76,9 @@ pub(crate) async fn serve(
     };
     match called {
         Ok(mut response) => {
-            if let Some(identity) = response.extensions_mut().remove::<Identity>() {
-                // What the front found out itself counts.
-                let _ = context.identity.set(identity);
+            if let Some(asker) = response.extensions_mut().remove::<Asker>() {
+                // It answers once.
+                let _ = context.asker.set(asker);
             }
             answer(session, &mut upload, response, dress).await
         }
@@ -116,8 +115,8 @@ fn request(
     *request.headers_mut() = headers;
     let extensions = request.extensions_mut();
     extensions.insert(ClientAddress(origin.client));
-    if let Some(identity) = context.identity.get() {
-        extensions.insert(identity.clone());
+    if let Some(known) = &context.known {
+        extensions.insert(known.clone());
     }
     if let Some(authorization) = Authorization::of(&header.headers) {
         extensions.insert(authorization);

@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
-use std::sync::OnceLock;
-
 use pingora::proxy::Session;
+use tidegate_auth::Known;
+use tidegate_auth::audit::Shown as Proof;
 use tidegate_config::site::Rewrite;
 use tracing::warn;
 
@@ -114,17 +114,30 @@ impl Sites {
 
         let rules = &self.place(chosen).rules;
         let request = session.req_header();
-        let admitted = rules
-            .access
-            .admit(&request.method, &request.headers, client)
-            .await;
-        // Whoever says who they are is taken at their word, be it by whom they go on
-        // to, and not at that of their certificate.
-        let says_nothing = !request.headers.contains_key(AUTHORIZATION);
-        let by_certificate = || certificate_user(session).filter(|_| says_nothing).cloned();
-        let identity = admitted?.or_else(by_certificate);
-        context.identity = identity.map(OnceLock::from).unwrap_or_default();
+        let admitted = rules.access.admit(request, client).await?;
+        let by_password = admitted.map(|user| Known {
+            user,
+            shown: Proof::Password,
+        });
+        context.known = by_password.or_else(|| self.by_certificate(session, chosen));
         Ok(())
+    }
+
+    /// Whom the client's certificate names. Whoever says who they are to a registry
+    /// that only it knows is taken at their word, and not at that of their
+    /// certificate; a registry in this process knows what it makes of both.
+    fn by_certificate(&self, session: &Session, chosen: Chosen) -> Option<Known> {
+        let goes_on = matches!(
+            self.place(chosen).action,
+            Action::Forward(_) | Action::Proxy(_)
+        );
+        if goes_on && session.req_header().headers.contains_key(AUTHORIZATION) {
+            return None;
+        }
+        certificate_user(session).map(|user| Known {
+            user: user.clone(),
+            shown: Proof::Certificate,
+        })
     }
 
     /// Leads a request to its place, through the rewrites of its site and of the

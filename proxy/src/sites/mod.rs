@@ -22,7 +22,6 @@ mod upstream;
 use std::fmt;
 use std::sync::Arc;
 
-use tidegate_auth::audit::Audit;
 use tidegate_auth::{HtpasswdError, Verifier};
 use tidegate_config::site::{self, Rewrite, Template};
 use tidegate_config::{Listener, Protocol};
@@ -41,6 +40,7 @@ use crate::bind_error::BindError;
 use crate::client_certificates::ClientCertificates;
 use crate::edge::{Gate, RefusedUserAgents};
 use crate::forward::Forwarder;
+use crate::refusals::Refusals;
 
 /// The sites of a configuration with their passwords, and the registry that
 /// some of their places may lead to.
@@ -66,10 +66,10 @@ impl VirtualServers {
         })
     }
 
-    /// Has it written down who is not let in.
+    /// Has somebody hear of whom the places do not let in.
     #[must_use]
-    pub fn with_audit(mut self, audit: Audit) -> Self {
-        self.passwords.audit = audit;
+    pub fn with_refusals(mut self, refusals: Arc<dyn Refusals>) -> Self {
+        self.passwords.refusals = Some(refusals);
         self
     }
 

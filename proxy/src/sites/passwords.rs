@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use tidegate_auth::audit::Audit;
 use tidegate_auth::{HtpasswdError, Verifier};
 use tidegate_config::Auth;
 use tidegate_config::site::{Access, Site};
 
 use crate::edge::Gate;
+use crate::refusals::Refusals;
 
 /// A verifier for each password file that sites use. Places that differ in the
 /// realm alone share one, so that who guesses is counted once.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Passwords {
     files: Vec<(Auth, Arc<Verifier>)>,
-    /// Where it is written down who was not let in.
-    pub(crate) audit: Audit,
+    /// Who hears of those who were not let in.
+    pub(crate) refusals: Option<Arc<dyn Refusals>>,
 }
 
 impl Passwords {
@@ -47,7 +47,7 @@ impl Passwords {
         let verifier = self
             .of(auth)
             .expect("the files of all sites were read before their rules");
-        Gate::with_realm(Arc::clone(verifier), &auth.realm, self.audit.clone())
+        Gate::with_realm(Arc::clone(verifier), &auth.realm)
     }
 
     fn of(&self, auth: &Auth) -> Option<&Arc<Verifier>> {

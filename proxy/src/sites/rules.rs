@@ -1,10 +1,12 @@
 //! What a request meets at a place before it is answered.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use tidegate_config::site::{
     self, AddressRule, Condition, NewTarget, Return, Rewrite, Template, Then,
@@ -16,6 +18,7 @@ use super::passwords::Passwords;
 use super::progress::{Progress, Target, query_of};
 use crate::answer::{API_VERSION, Answer, mark_api};
 use crate::edge::{Gate, RefusedUserAgents, Verdict};
+use crate::refusals::{Refusals, Refused};
 
 /// The rules of a place, ready for use.
 pub(crate) struct Rules {
@@ -40,6 +43,7 @@ pub(crate) struct Access {
     gate: Gate,
     either: bool,
     methods: Option<MethodRule>,
+    refusals: Option<Arc<dyn Refusals>>,
 }
 
 struct MethodRule {
@@ -76,6 +80,7 @@ impl Rules {
                 gate,
                 either: false,
                 methods: None,
+                refusals: None,
             },
             headers: Vec::new(),
         }
@@ -147,6 +152,7 @@ impl Access {
             addresses: access.addresses,
             gate: passwords.gate(access.auth.as_ref()),
             either: access.either,
+            refusals: passwords.refusals.clone(),
             methods: access.methods.map(|rule| MethodRule {
                 except: rule.except,
                 access: Box::new(Self::of(*rule.access, passwords)),
@@ -155,20 +161,31 @@ impl Access {
     }
 
     /// Lets a request in, or says why not: by address first, then by password.
-    pub(crate) async fn admit(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        client: IpAddr,
-    ) -> Verdict {
-        let rules = self.for_method(method);
+    pub(crate) async fn admit(&self, request: &Parts, client: IpAddr) -> Verdict {
+        let rules = self.for_method(&request.method);
         let allowed = rules.by_address(client);
-        match (rules.either, allowed) {
-            (true, Some(true)) => Ok(None),
-            (true, Some(false)) if !rules.gate.asks() => Err(Answer::denied()),
-            (false, Some(false)) => Err(Answer::denied()),
-            _ => rules.gate.check(headers, client).await,
+        let denied = match (rules.either, allowed) {
+            (true, Some(true)) => return Ok(None),
+            (true, Some(false)) => !rules.gate.asks(),
+            (false, Some(false)) => true,
+            _ => false,
+        };
+        let verdict = match denied {
+            true => Err(Answer::denied()),
+            false => rules.gate.check(&request.headers, client).await,
+        };
+        if let (Err(answer), Some(refusals)) = (&verdict, &rules.refusals)
+            && (denied || request.headers.contains_key(AUTHORIZATION))
+        {
+            let claimed = || rules.gate.claimed(&request.headers);
+            refusals.refused(&Refused {
+                request,
+                client,
+                status: answer.status().as_u16(),
+                claimed: (!denied).then(claimed).flatten(),
+            });
         }
+        verdict
     }
 
     fn for_method(&self, method: &Method) -> &Self {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use http::{Method, Uri};
 use uuid::Uuid;
 
 use super::query::Query;
-use super::route::Route;
+use super::route::{Route, route};
 use crate::oci::{Digest, RepoName};
 
 /// Learns what a request is about. Whoever wants to know puts one into the
@@ -97,7 +98,7 @@ impl Witness {
     }
 
     pub(super) fn sees_route(&self, route: &Route, query: &Query) {
-        if let Some(asked) = Asked::of(route, query) {
+        if let Some(asked) = Asked::by(route, query) {
             let _ = self.0.asked.set(asked);
         }
     }
@@ -133,7 +134,15 @@ impl fmt::Debug for Witness {
 }
 
 impl Asked {
-    fn of(route: &Route, query: &Query) -> Option<Self> {
+    /// What a request asks for that does not come as far as the API. `None` for what
+    /// is no part of it.
+    #[must_use]
+    pub fn of(method: &Method, uri: &Uri) -> Option<Self> {
+        let route = route(method, uri.path()).ok()?;
+        Self::by(&route, &Query::new(uri.query()))
+    }
+
+    fn by(route: &Route, query: &Query) -> Option<Self> {
         let (deed, object) = match route {
             Route::Root => return None,
             Route::Base => (Deed::Ping, None),

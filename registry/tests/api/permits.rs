@@ -5,8 +5,9 @@ use std::path::Path;
 
 use http::Method;
 use serde_json::json;
+use tidegate_auth::audit::Shown;
 use tidegate_auth::policy::{Policy, SharedPolicy};
-use tidegate_auth::{Door, Identity, Keepers, Knock, Permit};
+use tidegate_auth::{Door, Identity, Keepers, Knock, Known, Permit};
 
 use super::harness::{Registry, request, sha256};
 
@@ -23,7 +24,10 @@ pub(crate) async fn permit(user: Option<&str>, access: &str) -> Permit {
         policy: Some(SharedPolicy::new(policy)),
         ..Keepers::default()
     };
-    let user = user.map(Identity::new);
+    let user = user.map(|user| Known {
+        user: Identity::new(user),
+        shown: Shown::Certificate,
+    });
     let knock = Knock {
         authorization: None,
         known: user.as_ref(),

@@ -8,7 +8,7 @@ use futures_util::stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use tidegate_auth::Identity;
+use tidegate_auth::Known;
 use tidegate_proxy::{Backend, BoxError, ClientAddress, RequestBody, ResponseBody};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -135,8 +135,8 @@ impl Backend for TestBackend {
             headers: parts.headers,
             user: parts
                 .extensions
-                .get::<Identity>()
-                .map(|identity| identity.name().to_owned()),
+                .get::<Known>()
+                .map(|known| known.user.name().to_owned()),
             client: client.map(|ClientAddress(address)| address.to_string()),
             body,
         });

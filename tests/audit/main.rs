@@ -1,5 +1,8 @@
 //! The audit log: what is in it, what is not, and that it holds nobody up.
 
+mod gates;
+mod gone;
+#[path = "../harness/mod.rs"]
 mod harness;
 
 use std::path::{Path, PathBuf};
