@@ -1,5 +1,5 @@
-//! `tidegate check --auth-config` without a registry: what `tidegate token-server`
-//! would serve.
+//! What is said of an `auth_config.yml`: alone, as `tidegate token-server` would
+//! serve it, and beside a registry.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,22 +8,18 @@ use tidegate_config::auth_config::{self, AuthConfig, Bind, Password};
 use tidegate_config::{Adopted, CertificateFiles, LoadError};
 use tidegate_failure::Failure;
 
-use crate::{inputs, tokens};
+use crate::{inputs, token_server, tokens};
 
-/// Says what becomes of each line of a file, what it comes to, and what is wrong.
+/// `tidegate check --auth-config` without a registry: says what becomes of each line
+/// of a file, what it comes to, and what is wrong.
 pub(crate) fn check(path: &Path, lenient: bool) -> Result<(), Failure> {
-    let read = auth_config::load(path).map_err(|error| match error {
-        LoadError::Read(_) => Failure::from(error)
-            .with_hint("name the auth_config.yml that docker_auth was started with"),
-        other => other.into(),
-    });
-    let Adopted { settings, findings } = read?;
-    tidegate_failure::print(&format!("{}\n", inputs::listed(&findings)));
+    let Adopted { settings, findings } = listed(path)?;
     let refused = inputs::refusals(&findings);
     if !refused.is_empty() && !lenient {
         return Err(Failure::new(refused.join("\n"))
             .with_hint("take it out of the file, or do without it: --lenient"));
     }
+    token_server::address(&settings.server.bind)?;
     tokens::signer_of(&settings.token)?;
     if let Some(CertificateFiles { cert, key, .. }) = &settings.server.certificate {
         for file in [cert, key] {
@@ -33,6 +29,31 @@ pub(crate) fn check(path: &Path, lenient: bool) -> Result<(), Failure> {
     tidegate_failure::print(&report(&settings));
     tidegate_failure::say(&format!("{}: ok", path.display()));
     Ok(())
+}
+
+/// `tidegate import --auth-config` without a registry: says what becomes of each line,
+/// and that there is nothing to write.
+pub(crate) fn import(path: &Path) -> Result<(), Failure> {
+    listed(path)?;
+    let path = path.display();
+    Err(Failure::new(format!(
+        "{path}: no tidegate.toml is made of users and rules alone"
+    ))
+    .with_hint(format!(
+        "`tidegate token-server --auth-config {path}` serves it as it is; with a registry, \
+                 name that as well: --registry-config FILE"
+    )))
+}
+
+/// Reads a file, and says what becomes of each line.
+fn listed(path: &Path) -> Result<Adopted<AuthConfig>, Failure> {
+    let adopted = auth_config::load(path).map_err(|error| match error {
+        LoadError::Read(_) => Failure::from(error)
+            .with_hint("name the auth_config.yml that docker_auth was started with"),
+        other => other.into(),
+    })?;
+    tidegate_failure::print(&format!("{}\n", inputs::listed(&adopted.findings)));
+    Ok(adopted)
 }
 
 fn report(settings: &AuthConfig) -> String {
@@ -51,6 +72,22 @@ fn report(settings: &AuthConfig) -> String {
         ),
         Bind::Unix(path) => writeln!(text, "tokens       {scheme} at {}", path.display()),
     };
+    text + &report_of_tokens(settings)
+}
+
+/// What the file comes to beside a registry in the same process, which is where
+/// tokens are asked for.
+pub(crate) fn report_beside_registry(path: &Path, settings: &AuthConfig) -> String {
+    format!(
+        "docker_auth  {}\n{}",
+        path.display(),
+        report_of_tokens(settings)
+    )
+}
+
+fn report_of_tokens(settings: &AuthConfig) -> String {
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
     let _ = writeln!(
         text,
         "signed       with {}, as \"{}\", for {}",

@@ -1,12 +1,14 @@
 //! `tidegate check`: what would be served, and what is wrong.
 
 mod explain;
+mod robots;
 mod rules;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
+use tidegate_auth::docker_auth::DockerAuth;
 use tidegate_auth::robots::Robots;
 use tidegate_auth::token::TokenVerifier;
 use tidegate_config::site::{Access, Action};
@@ -16,7 +18,7 @@ use tidegate_proxy::{BoundListener, PreparedFront};
 
 use self::explain::Question;
 use crate::inputs::{self, Inputs};
-use crate::{auth_config, logging, renewal, serve, users};
+use crate::{auth_config, logging, renewal, serve, tokens, users};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -57,6 +59,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(robots) = &settings.robots {
         Robots::open(robots)?;
     }
+    let docker_auth = match &settings.auth_config {
+        Some(path) => {
+            let users = DockerAuth::open(path, inputs::refusals_are(arguments.lenient))?;
+            tokens::signer_of(&users.config().token)?;
+            auth_config::report_beside_registry(path, &users.config())
+        }
+        None => String::new(),
+    };
+    if let Some(server) = &settings.token_server {
+        tokens::check_key(server)?;
+    }
     let front = PreparedFront::new(serve::front_settings(&settings))?;
     front.check(&settings.backend, &settings.sites)?;
     if let Backend::Registry(registry) = &settings.backend {
@@ -64,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         serve::couriers(registry)?;
     }
     drop(log);
-    tidegate_failure::print(&(report(&settings) + &users));
+    tidegate_failure::print(&(report(&settings) + &users + &docker_auth));
     tidegate_failure::say(&format!("{}: ok", arguments.inputs.file().display()));
     Ok(())
 }
@@ -103,7 +116,7 @@ fn report(settings: &Settings) -> String {
             auth.htpasswd.display(),
             auth.realm
         ),
-        None if settings.token.is_some() => Ok(()),
+        None if settings.token.is_some() || settings.auth_config.is_some() => Ok(()),
         None => writeln!(text, "passwords    none: everybody is let in"),
     };
     if let Some(token) = &settings.token {

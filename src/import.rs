@@ -7,6 +7,7 @@ use clap::Args;
 use tidegate_config::{Finding, Verdict};
 use tidegate_failure::Failure;
 
+use crate::auth_config;
 use crate::inputs::{self, Inputs};
 
 #[derive(Args)]
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(path) = arguments.inputs.lone_auth_config() {
+        return auth_config::import(path);
+    }
     let adopted = arguments.inputs.read()?;
     let comment = comment(arguments.inputs.file(), &adopted.findings);
     let settings = inputs::settle(adopted, arguments.lenient)?;

@@ -229,7 +229,8 @@ fn start_of_second() -> OffsetDateTime {
     now.replace_nanosecond(0).unwrap_or(now)
 }
 
-fn rfc3339(at: OffsetDateTime) -> String {
+/// A time to the second.
+pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&Rfc3339)
         .expect("years of four digits can be written")
 }

@@ -98,6 +98,19 @@ pub(crate) fn signer_of(settings: &TokenSettings) -> Result<Signer, Failure> {
     Ok(Signer::open(&pair.key, &pair.cert, name)?)
 }
 
+/// Whether [`open`] could use the key, or would make it.
+pub(crate) fn check_key(settings: &Settings) -> Result<(), Failure> {
+    let Settings {
+        key, certificate, ..
+    } = settings;
+    let is_missing = |path: &Path| fs_err::symlink_metadata(path).is_err();
+    if is_missing(key) && is_missing(certificate) && pair(key, certificate).is_some() {
+        return Ok(());
+    }
+    Signer::open(key, certificate, KeyName::default())?;
+    Ok(())
+}
+
 /// How tokens are asked for that somebody else gives out.
 pub(crate) fn challenge_of_others(settings: &TokenAuth) -> Challenge {
     Challenge::Bearer {
@@ -112,15 +125,10 @@ pub(crate) fn challenge_of_others(settings: &TokenAuth) -> Challenge {
 /// Makes the pair where neither file is there, if they are named as a pair is;
 /// otherwise what is missing is found out when it is read.
 fn make_missing_key(key: &Path, certificate: &Path) -> Result<(), Failure> {
-    let (Some(directory), Some(stem)) = (key.parent(), key.file_stem()) else {
+    let Some(paths) = pair(key, certificate) else {
         return Ok(());
     };
-    let Some(Ok(name)) = stem.to_str().map(PairName::parse) else {
-        return Ok(());
-    };
-    let paths = PairPaths::site(directory, &name);
-    let is_a_pair = paths.key() == key && paths.cert() == certificate;
-    if !is_a_pair || paths.settle()? != PairState::Missing {
+    if paths.settle()? != PairState::Missing {
         return Ok(());
     }
     let name = HostName::parse("tidegate-tokens").map_err(|e| Failure::of(&e, None))?;
@@ -135,6 +143,13 @@ fn make_missing_key(key: &Path, certificate: &Path) -> Result<(), Failure> {
     }
     info!(path = %key.display(), "made the key that signs tokens");
     Ok(())
+}
+
+/// The files of a pair, if they are named as one is.
+fn pair(key: &Path, certificate: &Path) -> Option<PairPaths> {
+    let name = PairName::parse(key.file_stem()?.to_str()?).ok()?;
+    let paths = PairPaths::site(key.parent()?, &name);
+    (paths.key() == key && paths.cert() == certificate).then_some(paths)
 }
 
 /// Answers what is asked at [`PATH`] and [`KEYS_PATH`]; `None` is somebody

@@ -60,6 +60,75 @@ fn check_says_what_becomes_of_each_line_and_what_it_comes_to() {
 }
 
 #[test]
+fn a_socket_that_the_token_server_does_not_listen_on_is_said() {
+    let recipe = Recipe::new("");
+    let text = fs_err::read_to_string(&recipe.file).unwrap();
+    let text = text.replace("addr: 127.0.0.1:5001", "addr: /run/auth.sock\n  net: unix");
+    fs_err::write(&recipe.file, text).unwrap();
+    for command in [&["check"][..], &["check", "--lenient"], &["token-server"]] {
+        let asked = [command, &["--auth-config", &recipe.file]].concat();
+        let refused = run(asked, "");
+        assert_eq!(refused.code, Some(1), "{command:?}");
+        for part in ["cannot listen on a Unix socket", "hint: name an address"] {
+            assert!(refused.stderr.contains(part), "{part}\n{}", refused.stderr);
+        }
+    }
+}
+
+#[test]
+fn beside_a_registry_the_key_is_tried() {
+    let recipe = Recipe::new("");
+    let config = recipe.dir.join("config.yml");
+    fs_err::write(
+        &config,
+        "version: 0.1\nstorage: {filesystem: {rootdirectory: registry}}\n",
+    )
+    .unwrap();
+    let check = ["check", "--registry-config", config.to_str().unwrap()];
+    let check = [&check[..], &["--auth-config", &recipe.file]].concat();
+    let checked = run(&check, "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    for part in [
+        &format!("docker_auth  {}\n", recipe.file)[..],
+        "users        1 with a password, 1 whom any lets in, 1 whom none does\n",
+        "rules        1\n",
+    ] {
+        assert!(checked.stdout.contains(part), "{part}\n{}", checked.stdout);
+    }
+    assert!(!checked.stdout.contains("everybody is let in"));
+    fs_err::remove_file(recipe.dir.join("certs/site.key")).unwrap();
+    let wrong = run(&check, "");
+    assert_eq!(wrong.code, Some(1), "{}", wrong.stdout);
+    assert!(wrong.stderr.contains("site.key"), "{}", wrong.stderr);
+}
+
+#[test]
+fn users_alone_make_no_configuration_and_are_reported() {
+    let recipe = Recipe::new("colour: blue\n");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = harness::tidegate();
+    command.current_dir(elsewhere.path()).args([
+        "import",
+        "-o",
+        "new.toml",
+        "--auth-config",
+        &recipe.file,
+    ]);
+    let asked = harness::finish(command, "");
+    assert_eq!(asked.code, Some(1));
+    for part in ["honoured  users.admin.password\n", "unknown   colour"] {
+        assert!(asked.stdout.contains(part), "{part}\n{}", asked.stdout);
+    }
+    for part in [
+        "no tidegate.toml is made of users and rules alone",
+        "hint: `tidegate token-server --auth-config ",
+    ] {
+        assert!(asked.stderr.contains(part), "{part}\n{}", asked.stderr);
+    }
+    assert!(!elsewhere.path().join("new.toml").exists());
+}
+
+#[test]
 fn what_cannot_be_honoured_stops_with_its_line() {
     let recipe = Recipe::new("ldap_auth:\n  addr: ldap.example.com:636\n");
     let check = ["check", "--auth-config", &recipe.file];

@@ -1,5 +1,5 @@
-//! `tidegate check --as USER --repo NAME`: what somebody may do, and which rule
-//! says so.
+//! `tidegate check --as USER --repo NAME`: what somebody may do, and which rule or
+//! robot says so.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -12,7 +12,9 @@ use tidegate_config::access::{AccessRules, Action};
 use tidegate_config::{Backend, Settings};
 use tidegate_failure::Failure;
 use tidegate_registry::oci::RepoName;
+use time::OffsetDateTime;
 
+use super::robots::RobotAnswer;
 use super::rules::described;
 use crate::inputs;
 
@@ -111,15 +113,30 @@ pub(super) fn run(asked: &Asked<'_>, settings: &Settings, file: &Path) -> Result
         .iter()
         .map(|action| answer(asked, settings, *action))
         .collect();
+    let robots = match (&settings.robots, asked.user) {
+        (Some(path), Some(user)) => super::robots::answers(
+            tidegate_auth::robots::list(path)?,
+            user,
+            asked.repository.as_ref(),
+            &asked.actions,
+            OffsetDateTime::now_utc(),
+        ),
+        _ => Vec::new(),
+    };
     let says_nothing_of_addresses = settings.access.as_ref().is_none_or(|access| {
         let mut rules = access.rules.iter();
         rules.all(|rule| rule.addresses.is_empty())
     });
     if asked.json {
-        let text = asked_as_json(asked, &answers, file);
+        let mut text = asked_as_json(asked, &answers, file);
+        if settings.robots.is_some() {
+            text["robots"] = robots.iter().map(RobotAnswer::as_json).collect();
+        }
         tidegate_failure::print(&format!("{text:#}\n"));
     } else {
-        tidegate_failure::print(&as_text(asked, &answers, file));
+        let robots = robots.iter().map(RobotAnswer::as_text);
+        let text = as_text(asked, &answers, file) + &robots.collect::<String>();
+        tidegate_failure::print(&text);
     }
     if asked.from.is_none() && !says_nothing_of_addresses {
         inputs::warn(
@@ -130,6 +147,7 @@ pub(super) fn run(asked: &Asked<'_>, settings: &Settings, file: &Path) -> Result
     let may = |action| {
         let mut answers = answers.iter();
         answers.any(|answer| answer.action == action && answer.allowed)
+            || robots.iter().any(|robot| robot.allows(action))
     };
     if may(Action::Delete) && (!registry.delete || registry.read_only) {
         inputs::warn("nobody can delete: `registry.delete` or `registry.read_only` says so");

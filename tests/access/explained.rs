@@ -149,6 +149,83 @@ fn programs_are_told_in_json() {
 }
 
 #[test]
+fn robots_say_what_they_were_made_for() {
+    let asking = asking(TEAMS);
+    let text = fs_err::read_to_string(&asking.file).expect("it is ours");
+    let text = text.replace("[auth]\n", "[auth]\nrobots = \"robots.json\"\n");
+    fs_err::write(&asking.file, text).expect("it is ours");
+    let make = |more: &[&str]| {
+        let made = [
+            "token",
+            "create",
+            "-c",
+            &asking.file,
+            "--user",
+            "bob",
+            "--json",
+        ];
+        let made = run(made.iter().chain(more), "");
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let id = make(&["--repo", "red/**", "--actions", "pull,catalog"]);
+    let said = asking.said(&["--as", "bob", "--repo", "red/app"]);
+    assert_eq!(
+        said.split_once("with").expect("the robot").1,
+        format!(
+            " the password of robot {id}, made for pull,catalog in red/**:\n\
+             \x20 pull     allowed  it was made for that\n\
+             \x20 push     refused  it was not made for that\n\
+             \x20 delete   refused  it was not made for that\n\
+             \x20 catalog  allowed  it was made for that\n"
+        )
+    );
+    // The rules are for the user of that name, and not for the robot.
+    assert!(
+        said.starts_with("bob in red/app:\n  pull     refused  no rule"),
+        "{said}"
+    );
+    assert!(
+        !asking
+            .said(&["--as", "alice", "--repo", "red/app"])
+            .contains("robot")
+    );
+
+    // One that is over may do nothing.
+    let robots = std::path::Path::new(&asking.file).with_file_name("robots.json");
+    let over = make(&["--repo", "**", "--actions", "*", "--days", "1"]);
+    let text = fs_err::read_to_string(&robots).expect("robots");
+    let mut document: Value = serde_json::from_str(&text).expect("JSON");
+    for robot in document["robots"].as_array_mut().expect("robots") {
+        if robot["id"] == *over {
+            robot["created"] = json!("2001-01-01T00:00:00Z");
+            robot["expires"] = json!("2001-01-02T00:00:00Z");
+        }
+    }
+    fs_err::write(&robots, document.to_string()).expect("it is ours");
+    let said = asking.said(&[
+        "--as",
+        "bob",
+        "--repo",
+        "red/app",
+        "--action=pull",
+        "--json",
+    ]);
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    let pull = |allowed: bool| json!([{"action": "pull", "allowed": allowed}]);
+    assert_eq!(
+        said["robots"],
+        json!([
+            {"robot": id, "says": "pull,catalog in red/**", "expires": null,
+             "expired": false, "decisions": pull(true)},
+            {"robot": over, "says": "* in **",
+             "expires": "2001-01-02T00:00:00Z", "expired": true, "decisions": pull(false)},
+        ])
+    );
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     let asking = asking(TEAMS);
     for (arguments, said) in [
