@@ -28,11 +28,11 @@ const TEAMS: &str = "[access.groups]\nred = [\"alice\"]\nblue = [\"bob\"]\n\n\
 
 /// The example of everybody who sets up a token server: the admin may do
 /// everything, the reader pulls nginx, and so may anybody.
-const READER: &str = "[[access.rule]]\nusers = [\"admin\"]\n\n\
+pub(crate) const READER: &str = "[[access.rule]]\nusers = [\"admin\"]\n\n\
                       [[access.rule]]\nusers = [\"reader\"]\nanonymous = true\n\
                       repositories = [\"nginx\"]\nactions = [\"pull\"]\n\n[registry]";
 
-fn serving(access: &str) -> Tidegate {
+pub(crate) fn serving(access: &str) -> Tidegate {
     let mut tidegate = up().config("[registry]", access).start();
     let file = tidegate.dir.join("auth/htpasswd");
     for user in ["alice", "bob", "reader"] {
@@ -278,7 +278,7 @@ impl Loaded {
 
 /// Not done, and for the right reason.
 #[track_caller]
-fn refused(finished: &Finished) {
+pub(crate) fn refused(finished: &Finished) {
     assert_ne!(finished.code, Some(0), "{}", finished.stdout);
     let said = finished.stderr.to_lowercase();
     let words = [
@@ -286,8 +286,9 @@ fn refused(finished: &Finished) {
         "denied",
         "authentication required",
         "incorrect username",
-        // Of a HEAD, the status alone is known.
+        // Of a HEAD, the status alone is known; to containerd always.
         "403 (forbidden)",
+        "403 forbidden",
     ];
     assert!(words.iter().any(|word| said.contains(word)), "{said}");
 }

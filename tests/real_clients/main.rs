@@ -1,5 +1,5 @@
 //! The clients that people have, and the registry that they had: docker,
-//! skopeo, curl, openssl, docker-registry.
+//! containerd, skopeo, curl, openssl, docker-registry.
 //!
 //! Each test says "skipped: … not found" where its program is missing, unless
 //! `TIDEGATE_REQUIRE_CLIENTS` is set: then that is a failure. `cargo xtask
@@ -15,6 +15,7 @@ mod beside_nginx;
 mod bootstrap;
 mod both_ways;
 mod client_certificates;
+mod containerd;
 mod docker;
 mod docker_registry;
 mod image;

@@ -244,7 +244,7 @@ impl Home {
 pub(crate) struct Daemon {
     child: Child,
     directory: TempDir,
-    socket: String,
+    pub(crate) socket: String,
     /// Nobody reads it further, but it must not be closed.
     _log: Lines,
 }
@@ -270,7 +270,7 @@ impl Daemon {
         Self::start(command, directory, socket, "API listen on")
     }
 
-    fn of_containerd() -> Self {
+    pub(crate) fn of_containerd() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let socket = path("containerd.sock").to_str().unwrap().to_owned();

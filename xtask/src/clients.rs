@@ -37,7 +37,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
 
 const TEST: [&str; 4] = ["test", "--workspace", "--test", "real_clients"];
 
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
+    Program::in_debian("ctr", &["containerd"]),
     Program::in_debian("skopeo", &["skopeo"]),
     Program::in_debian("podman", &["podman"]),
     Program::in_debian("ip", &["iproute2"]),
