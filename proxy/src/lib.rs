@@ -17,6 +17,7 @@ mod access_log;
 mod answer;
 mod backend;
 mod bind_error;
+mod buffered;
 mod certificates;
 mod client_certificates;
 mod context;

@@ -132,7 +132,8 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
         let socket = ClientSocket::new(stream, peer, self.closer.clone());
         let stream: Stream = match &self.tls {
             None => Box::new(socket),
-            Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.shake(socket)).await {
+            // On the heap, for the connection lives on when the handshake is over.
+            Some(tls) => match tokio::time::timeout(HANDSHAKE, Box::pin(tls.shake(socket))).await {
                 Ok(Ok(stream)) => Box::new(stream),
                 Ok(Err(error)) => return report_handshake(peer, &error),
                 Err(_) => {

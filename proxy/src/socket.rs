@@ -16,17 +16,14 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::buffered::Buffered;
 use crate::delegate::delegate_to_stream;
 use crate::linger::Closer;
 
-/// rustls asks for 4 KiB at a time; one system call fetches four TLS records.
-const READ_BUFFER: usize = 64 * 1024;
-/// A small answer, header and body, leaves in one segment.
-const WRITE_BUFFER: usize = 16 * 1024;
 /// How long a client may refuse to take a single byte. Without this, one that
 /// has gone silent would hold its connection, and the file behind it, forever.
 const WRITE_STALL: Duration = Duration::from_secs(180);
@@ -34,7 +31,7 @@ const WRITE_STALL: Duration = Duration::from_secs(180);
 /// One accepted connection.
 #[derive(Debug)]
 pub(crate) struct ClientSocket {
-    stream: BufStream<Connection>,
+    stream: Buffered<Connection>,
     descriptor: UniqueIDType,
     peer: SocketAddr,
     digest: Arc<SocketDigest>,
@@ -54,16 +51,12 @@ impl ClientSocket {
         // means that it is set already.
         let _ = digest.peer_addr.set(Some(PingoraAddr::Inet(peer)));
         Self {
-            stream: BufStream::with_capacity(
-                READ_BUFFER,
-                WRITE_BUFFER,
-                Connection {
-                    stream: Some(stream),
-                    stalled: None,
-                    client_is_gone: false,
-                    closer,
-                },
-            ),
+            stream: Buffered::new(Connection {
+                stream: Some(stream),
+                stalled: None,
+                client_is_gone: false,
+                closer,
+            }),
             descriptor,
             peer,
             digest: Arc::new(digest),
