@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
+use std::thread;
+use std::time::Duration;
 
 use tidegate_config::{Log, LogFormat};
 use tidegate_failure::Failure;
@@ -25,6 +27,11 @@ const ACCESS: &str = "tidegate::access";
 /// Lines of the access log that may wait for a slow reader before lines are
 /// dropped: a blocked terminal must not stop the registry.
 const WAITING_LINES: usize = 65_536;
+
+/// How long lines of the access log gather before they are written. To wake the
+/// thread that writes them for each request costs as much as a third of the
+/// request.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// Starts the log. The lines that still wait are written when the guard is
 /// dropped.
@@ -59,12 +66,33 @@ pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
 
 /// Standard output, written when nothing waits any more and not at the end of
 /// each line: that would be a system call for each request.
-fn block_buffered_stdout() -> Result<BufWriter<File>, Failure> {
+fn block_buffered_stdout() -> Result<Unhurried<BufWriter<File>>, Failure> {
     let stdout = std::io::stdout()
         .as_fd()
         .try_clone_to_owned()
         .map_err(|e| Failure::new("standard output cannot be used").caused_by(Some(&e)))?;
-    Ok(BufWriter::with_capacity(64 * 1024, File::from(stdout)))
+    let writer = BufWriter::with_capacity(64 * 1024, File::from(stdout));
+    Ok(Unhurried(writer))
+}
+
+/// A writer that rests after each flush, which its thread calls when nothing
+/// waits any more: what comes meanwhile waits in the queue and wakes nobody.
+struct Unhurried<W>(W);
+
+impl<W: Write> Write for Unhurried<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread that does nothing else, and has nothing to do"
+    )]
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        thread::sleep(GATHERING);
+        Ok(())
+    }
 }
 
 /// Writes an event's message and nothing else.
