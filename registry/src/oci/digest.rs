@@ -66,7 +66,7 @@ impl Digest {
 
     /// The part behind the colon: lower-case hex.
     pub fn hex(&self) -> String {
-        hex::encode(self.as_bytes())
+        self.with_hex(str::to_owned)
     }
 
     /// Whether this is the digest of no bytes at all.
@@ -87,6 +87,16 @@ impl Digest {
         Self(Value::Sha256(bytes))
     }
 
+    /// `hex::encode` takes the digits one by one, which shows in every request:
+    /// digests are in paths, headers and tags.
+    fn with_hex<T>(&self, work: impl FnOnce(&str) -> T) -> T {
+        let bytes = self.as_bytes();
+        let mut digits = [0; 2 * 64];
+        let digits = &mut digits[..2 * bytes.len()];
+        hex::encode_to_slice(bytes, digits).expect("there are two digits for each byte");
+        work(std::str::from_utf8(digits).expect("digits are ASCII"))
+    }
+
     fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Value::Sha256(bytes) => bytes,
@@ -97,7 +107,9 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm().as_str(), self.hex())
+        f.write_str(self.algorithm().as_str())?;
+        f.write_str(":")?;
+        self.with_hex(|hex| f.write_str(hex))
     }
 }
 
