@@ -19,7 +19,7 @@ use futures_util::TryStreamExt;
 
 use super::Filesystem;
 use crate::oci::{Algorithm, Digest, Manifest, RepoName, Tag};
-use crate::store::{Maintain, Missing, NewManifest, Store, StoreError};
+use crate::store::{Maintain, NewManifest, Store, StoreError};
 
 /// A call, or a few that belong together.
 #[derive(Debug, Clone)]
