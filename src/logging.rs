@@ -40,9 +40,9 @@ pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
     let directives = format!("{ACCESS}=off,{LOG_DIRECTIVES},{}", log.level);
     let filter = EnvFilter::try_new(directives)
         .map_err(|e| Failure::new(format!("`log.level` = \"{}\": {e}", log.level)))?;
-    let messages = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let messages = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let messages = match log.format {
-        LogFormat::Text => messages.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Text => messages.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => messages.json().flatten_event(true).boxed(),
     };
 
@@ -67,7 +67,7 @@ pub(crate) fn start(log: &Log) -> Result<WorkerGuard, Failure> {
 /// Standard output, written when nothing waits any more and not at the end of
 /// each line: that would be a system call for each request.
 fn block_buffered_stdout() -> Result<Unhurried<BufWriter<File>>, Failure> {
-    let stdout = std::io::stdout()
+    let stdout = io::stdout()
         .as_fd()
         .try_clone_to_owned()
         .map_err(|e| Failure::new("standard output cannot be used").caused_by(Some(&e)))?;
