@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{clients, deny, native, process, say, test};
+use crate::{clients, count, deny, native, process, say, test};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn(&Workspace) -> Result<(), Error>);
 
 /// From the quickest answer to the slowest.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("build tools", |_| native::ensure_build_tools()),
     ("format", |workspace| {
         process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
@@ -39,6 +39,9 @@ const STEPS: [Step; 8] = [
         )
     }),
     ("deny", deny::check),
+    ("count", |workspace| {
+        count::run(workspace, &count::Args::default())
+    }),
     ("clients", clients::run),
 ];
 

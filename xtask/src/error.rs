@@ -80,6 +80,9 @@ pub(crate) enum Error {
     /// Some benchmarks could not be measured; why was said already.
     #[error("not measured: {}", .failed.join(", "))]
     Cases { failed: Vec<&'static str> },
+    /// Requests cost more instructions than is recorded.
+    #[error("more instructions than recorded:{}", indented(&.excesses.join("\n")))]
+    Instructions { excesses: Vec<String> },
     /// A step of `ci` failed.
     #[error("step `{step}` failed")]
     Step {
@@ -109,6 +112,11 @@ impl Error {
             Self::NeedsRoot { .. } => {
                 Some("run the same command with `sudo -E` before it".to_owned())
             }
+            Self::Instructions { .. } => Some(
+                "find what was added with `valgrind --tool=callgrind`; if it is meant, record it \
+                 with `cargo xtask count --record`"
+                    .to_owned(),
+            ),
             Self::Step { source, .. } => source.hint(),
             _ => None,
         }

@@ -1,8 +1,8 @@
 //! The project's own tasks, run as `cargo xtask …`.
 //!
 //! `up` and `test` are for whoever has just cloned the repository: they see to
-//! the native build tools first. `ci`, `clients`, `bench` and `fuzz` are for
-//! whoever changes it.
+//! the native build tools first. `ci`, `clients`, `bench`, `count` and `fuzz` are
+//! for whoever changes it.
 
 #[cfg(not(unix))]
 compile_error!("Tidegate and its tasks run on Unix; on Windows, use WSL 2");
@@ -10,6 +10,7 @@ compile_error!("Tidegate and its tasks run on Unix; on Windows, use WSL 2");
 mod bench;
 mod ci;
 mod clients;
+mod count;
 mod daemon;
 mod deny;
 mod error;
@@ -50,6 +51,8 @@ enum Task {
     Ci,
     /// Measure Tidegate beside nginx and docker-registry.
     Bench(bench::Args),
+    /// Count the instructions that requests cost, beside what is recorded.
+    Count(count::Args),
     /// Fuzz what parses bytes from the network or from a file.
     ///
     /// Needs Rust's nightly toolchain, and is no part of `ci` for that reason.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Clients => clients::run(&workspace),
         Task::Ci => ci::run(&workspace),
         Task::Bench(args) => bench::run(&workspace, &args),
+        Task::Count(args) => count::run(&workspace, &args),
         Task::Fuzz(args) => fuzz::run(&workspace, &args),
     });
     match result {

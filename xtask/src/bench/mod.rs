@@ -29,7 +29,7 @@ mod recipe;
 mod record;
 mod registry3;
 mod report;
-mod server;
+pub(crate) mod server;
 mod sizes;
 mod small;
 mod static_files;
