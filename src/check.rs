@@ -87,7 +87,7 @@ fn report(settings: &Settings) -> String {
     // Writing to a `String` cannot fail.
     for listener in &settings.listeners {
         let bound = BoundListener {
-            address: listener.address,
+            address: listener.address.clone(),
             protocol: listener.protocol,
         };
         let asks = listener.client_auth.as_ref().map(asks_for_certificates);
@@ -189,7 +189,7 @@ fn report_sites(text: &mut String, settings: &Settings) {
     for site in &settings.sites {
         let names: Vec<String> = site.names.iter().map(ToString::to_string).collect();
         let at = site.attachments.iter().map(|at| {
-            let address = settings.listeners[at.listener].address;
+            let address = &settings.listeners[at.listener].address;
             let else_as_well = if at.is_default {
                 " (and for other names)"
             } else {

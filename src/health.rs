@@ -2,7 +2,7 @@
 //! who start containers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -27,11 +27,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::of(&e, None))?;
-    let status = runtime.block_on(ask(&url)).map_err(|error| {
-        Failure::new(format!("{url} does not answer"))
-            .caused_by(Some(&error))
-            .with_hint("is the server running, and with this configuration?")
-    })?;
+    let status = runtime
+        .block_on(ask(&url, socket(&settings)))
+        .map_err(|error| {
+            Failure::new(format!("{url} does not answer"))
+                .caused_by(Some(&error))
+                .with_hint("is the server running, and with this configuration?")
+        })?;
     if is_well(status) || status == StatusCode::BAD_REQUEST && asks_for_certificate(&settings) {
         tidegate_failure::say(&format!("{url} answers {status}"));
         Ok(())
@@ -60,7 +62,16 @@ fn url(settings: &Settings) -> String {
         Protocol::Https => "https",
         Protocol::Http | Protocol::RedirectToHttps { .. } => "http",
     };
-    format!("{scheme}://{}/v2/", reachable(first.address))
+    match first.address.inet() {
+        Some(address) => format!("{scheme}://{}/v2/", reachable(address)),
+        None => format!("{scheme}://localhost/v2/"),
+    }
+}
+
+/// The Unix socket by which to ask, if that is the way.
+fn socket(settings: &Settings) -> Option<&Path> {
+    let first = settings.listeners[0].address.unix();
+    first.filter(|_| settings.debug.is_none())
 }
 
 /// What listens everywhere is reached at the loopback.
@@ -74,8 +85,12 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn ask(url: &str) -> Result<StatusCode, reqwest::Error> {
-    let client = reqwest::Client::builder()
+async fn ask(url: &str, socket: Option<&Path>) -> Result<StatusCode, reqwest::Error> {
+    let mut builder = reqwest::Client::builder();
+    if let Some(socket) = socket {
+        builder = builder.unix_socket(socket);
+    }
+    let client = builder
         .timeout(PATIENCE)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -94,8 +109,6 @@ fn is_well(status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn url_of(listener: &str, rest: &str) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_auth::docker_auth::Refusals;
-use tidegate_config::{Backend, Protocol, Registry, Settings};
+use tidegate_config::{Backend, ListenAddress, Protocol, Registry, Settings};
 use tidegate_failure::Failure;
 use tidegate_proxy::{BoundListener, Destination, Front, FrontSettings, VirtualServers};
 use tidegate_registry::events::{Events, Source};
@@ -62,7 +62,10 @@ pub(crate) fn url(listener: &BoundListener) -> String {
         Protocol::Https => "https",
         Protocol::Http | Protocol::RedirectToHttps { .. } => "http",
     };
-    format!("{scheme}://{}", listener.address)
+    match &listener.address {
+        ListenAddress::Inet(address) => format!("{scheme}://{address}"),
+        ListenAddress::Unix(_) => format!("{} ({scheme})", listener.address),
+    }
 }
 
 /// The front's own section of the settings.
@@ -235,7 +238,8 @@ fn source_address(settings: &Settings) -> String {
     let port = settings
         .listeners
         .first()
-        .map_or(0, |listener| listener.address.port());
+        .and_then(|listener| listener.address.inet())
+        .map_or(0, |address| address.port());
     format!("{}:{port}", host.to_string_lossy())
 }
 

@@ -106,7 +106,8 @@ pub(crate) fn address(bind: &Bind) -> Result<SocketAddr, Failure> {
 
 fn listener(address: SocketAddr, speaks_tls: bool) -> Listener {
     Listener {
-        address,
+        address: address.into(),
+        socket_mode: None,
         protocol: if speaks_tls {
             Protocol::Https
         } else {

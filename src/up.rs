@@ -55,7 +55,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = directory.settings()?;
     let addresses = match (&settings, asked.is_empty()) {
         (_, false) => asked.clone(),
-        (Some(settings), true) => settings.listeners.iter().map(|l| l.address).collect(),
+        (Some(settings), true) => {
+            let listeners = settings.listeners.iter();
+            listeners.filter_map(|l| l.address.inet()).collect()
+        }
         (None, true) => parse_listen(&[DEFAULT_LISTEN.to_owned()])?,
     };
     let first_user = if directory.needs_user(settings.as_ref()) {
@@ -134,7 +137,7 @@ fn probe(addresses: &[SocketAddr]) -> Result<(), Failure> {
     for address in addresses {
         // The standard library sets SO_REUSEADDR, as the front does.
         let socket = TcpListener::bind(address).map_err(|source| BindError::Listen {
-            address: *address,
+            address: (*address).into(),
             source,
         })?;
         held.push(socket);
@@ -171,7 +174,8 @@ fn with_listeners(mut settings: Settings, asked: &[SocketAddr]) -> Settings {
         settings.listeners = asked
             .iter()
             .map(|address| Listener {
-                address: *address,
+                address: (*address).into(),
+                socket_mode: None,
                 protocol: Protocol::Https,
                 offer: TlsOffer::default(),
                 client_auth: None,

@@ -191,6 +191,7 @@ mod tests {
         let mut findings = adopted.findings.iter();
         let address = findings.find(|finding| finding.subject.starts_with("http.addr"));
         assert!(matches!(address.unwrap().verdict, Verdict::Harmless(_)));
-        assert_eq!(adopted.settings.listeners[0].address.port(), 80);
+        let address = &adopted.settings.listeners[0].address;
+        assert_eq!(address.to_string(), "0.0.0.0:80");
     }
 }

@@ -15,6 +15,7 @@ use crate::access::AccessRules;
 use crate::client_auth::ClientAuth;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
+use crate::listen_address::ListenAddress;
 use crate::pattern::{Expression, Pattern};
 use crate::site::Site;
 use crate::token::TokenAuth;
@@ -144,8 +145,10 @@ pub struct Server {
 /// One `[[listener]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// The address to bind; port 0 lets the system choose.
-    pub address: SocketAddr,
+    /// What to bind.
+    pub address: ListenAddress,
+    /// The permissions of a Unix socket. `None`: those that the process's mask leaves.
+    pub socket_mode: Option<u32>,
     /// What is spoken there.
     pub protocol: Protocol,
     /// What is offered to clients where TLS is spoken.

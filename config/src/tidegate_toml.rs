@@ -59,9 +59,21 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
     for entry in file.listener {
         let span = entry.span();
         let entry = entry.into_inner();
+        let mode = entry.socket_mode.clone();
         let http2 = entry.http2.as_ref().map(Spanned::span);
         let of_tls = http2.or_else(|| entry.minimum_tls.as_ref().map(Spanned::span));
         let (mut listener, client_auth) = entry.into_parts();
+        if let Some(mode) = mode {
+            let parsed = value::mode(mode.get_ref());
+            listener.socket_mode = parsed.filter(|_| listener.address.unix().is_some());
+            if listener.socket_mode.is_none() {
+                return Err(wrong(
+                    mode.span(),
+                    "`socket_mode` is the permissions of a Unix socket, in octal digits",
+                    "write it as \"0660\", at a listener with an `address` as \"unix:/run/…\"",
+                ));
+            }
+        }
         if let Some(span) = of_tls.filter(|_| listener.protocol != Protocol::Https) {
             return Err(wrong(
                 span,

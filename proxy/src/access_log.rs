@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use serde_json::json;
 use tidegate_auth::Identity;
 use tidegate_auth::log_line::{escaped, rfc3339};
-use tidegate_config::AccessLog;
+use tidegate_config::{AccessLog, ShownClient};
 use time::OffsetDateTime;
 use tracing::info;
 
@@ -76,7 +76,7 @@ impl<'a> Entry<'a> {
 fn combined(entry: &Entry<'_>) -> String {
     let mut line = String::with_capacity(256);
     match entry.client {
-        Some(client) => write!(line, "{client}"),
+        Some(client) => write!(line, "{}", ShownClient(client)),
         None => line.write_str("-"),
     }
     .and_then(|()| line.write_str(" - "))
@@ -145,7 +145,7 @@ fn json(entry: &Entry<'_>) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let line = json!({
         "time": rfc3339(entry.at),
-        "client": entry.client.map(|client| client.to_string()),
+        "client": entry.client.map(|client| ShownClient(client).to_string()),
         "user": entry.user,
         "method": entry.method,
         "target": text(entry.target),

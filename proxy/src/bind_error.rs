@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use tidegate_config::ListenAddress;
 use tidegate_failure::Explain;
 
 use crate::certificates::CertificateError;
@@ -21,7 +22,7 @@ pub enum BindError {
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: ListenAddress,
         /// What the system said.
         source: io::Error,
     },
@@ -29,7 +30,7 @@ pub enum BindError {
     #[error("the listener on {address} speaks TLS, but no certificate is configured")]
     NoCertificate {
         /// The listener's address.
-        address: SocketAddr,
+        address: ListenAddress,
     },
     /// A certificate cannot be used.
     #[error(transparent)]
@@ -42,7 +43,7 @@ pub enum BindError {
     #[error("the CAs for certificates of clients on {address} were not read")]
     UnreadClientCa {
         /// The listener's address.
-        address: SocketAddr,
+        address: ListenAddress,
     },
     /// TLS itself cannot be set up.
     #[error("TLS cannot be set up: {0}")]
@@ -62,7 +63,7 @@ pub enum BindError {
     #[error("no site is served on {address}")]
     NoSite {
         /// The listener's address.
-        address: SocketAddr,
+        address: ListenAddress,
     },
     /// A place leads to a registry in this process, and there is none.
     #[error("a place leads to the registry in this process, but there is none")]
@@ -84,25 +85,10 @@ impl Explain for BindError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoListener => Some("add a [[listener]] with an `address`".to_owned()),
-            Self::Listen { address, source } => {
-                let port = address.port();
-                match source.kind() {
-                    io::ErrorKind::AddrInUse => Some(format!(
-                        "`ss -ltnp 'sport = :{port}'` shows what listens there; stop it, or listen on \
-                         another port"
-                    )),
-                    io::ErrorKind::PermissionDenied if port < 1024 => Some(format!(
-                        "ports below 1024 need a privilege: listen on another one, or grant \
-                         CAP_NET_BIND_SERVICE (in a systemd unit, \
-                         `AmbientCapabilities=CAP_NET_BIND_SERVICE`) for {port}"
-                    )),
-                    io::ErrorKind::AddrNotAvailable => Some(format!(
-                        "no interface of this machine has {}; 0.0.0.0 or [::] listens on all of them",
-                        address.ip()
-                    )),
-                    _ => None,
-                }
-            }
+            Self::Listen { address, source } => match address {
+                ListenAddress::Inet(address) => inet_hint(*address, source.kind()),
+                ListenAddress::Unix(path) => socket_hint(path, source.kind()),
+            },
             Self::NoCertificate { .. } => Some(
                 "add a [[certificate]] with `cert` and `key`, or let `tidegate up` make one"
                     .to_owned(),
@@ -121,6 +107,42 @@ impl Explain for BindError {
             | Self::UnreadClientCa { .. }
             | Self::Trust { .. } => None,
         }
+    }
+}
+
+fn inet_hint(address: SocketAddr, kind: io::ErrorKind) -> Option<String> {
+    let port = address.port();
+    match kind {
+        io::ErrorKind::AddrInUse => Some(format!(
+            "`ss -ltnp 'sport = :{port}'` shows what listens there; stop it, or listen on another \
+             port"
+        )),
+        io::ErrorKind::PermissionDenied if port < 1024 => Some(format!(
+            "ports below 1024 need a privilege: listen on another one, or grant \
+             CAP_NET_BIND_SERVICE (in a systemd unit, \
+             `AmbientCapabilities=CAP_NET_BIND_SERVICE`) for {port}"
+        )),
+        io::ErrorKind::AddrNotAvailable => Some(format!(
+            "no interface of this machine has {}; 0.0.0.0 or [::] listens on all of them",
+            address.ip()
+        )),
+        _ => None,
+    }
+}
+
+fn socket_hint(path: &Path, kind: io::ErrorKind) -> Option<String> {
+    let path = path.display();
+    match kind {
+        io::ErrorKind::AddrInUse => Some(format!(
+            "`ss -lxp src {path}` shows what listens there; a file that is no socket is not removed"
+        )),
+        io::ErrorKind::PermissionDenied => Some(
+            "this user has to be able to write the directory (in a systemd unit, \
+             `RuntimeDirectory=tidegate` makes one below /run)"
+                .to_owned(),
+        ),
+        io::ErrorKind::NotFound => Some("make the directory first".to_owned()),
+        _ => None,
     }
 }
 
@@ -145,6 +167,8 @@ mod tests {
                 .hint()
                 .is_none()
         );
+        assert!(hint(listen(io::ErrorKind::AddrInUse, "unix:/run/a")).contains("src /run/a"));
+        assert!(hint(listen(io::ErrorKind::NotFound, "unix:/run/a")).contains("directory"));
         assert!(hint(listen(io::ErrorKind::AddrNotAvailable, "192.0.2.1:1")).contains("192.0.2.1"));
     }
 }

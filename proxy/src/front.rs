@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,8 @@ use socket2::Socket;
 use tidegate_auth::Verifier;
 use tidegate_config::site::Site;
 use tidegate_config::{
-    AccessLog, Backend, CertificateFiles, ClientAuth, Edge, Forward, Listener, Protocol, Upstream,
+    AccessLog, Backend, CertificateFiles, ClientAuth, Edge, Forward, ListenAddress, Listener,
+    Protocol, Upstream,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -37,6 +37,7 @@ use crate::public_ca::PublicCa;
 use crate::redirect::Redirector;
 use crate::service::{KEEP_ALIVE_SECONDS, Service, Shared};
 use crate::sites::{Action, Attached, Sites};
+use crate::socket_file::SocketFile;
 use crate::tls::{self, Handshakes, Offers};
 
 /// Bytes of one upload that may be on their way to us (RFC 9113, section 6.9):
@@ -74,7 +75,9 @@ pub struct FrontSettings {
 
 /// A front that listens, and serves nobody yet.
 pub struct Front {
-    sockets: Vec<(Socket, BoundListener, Served)>,
+    sockets: Vec<Held>,
+    /// The files of Unix sockets, which are removed once nothing is accepted.
+    files: Vec<SocketFile>,
     certificates: Arc<CertificateStore>,
     client_certificates: Arc<ClientCertificates>,
     public_ca: Arc<PublicCa>,
@@ -90,11 +93,14 @@ enum Served {
     Redirect(Arc<HttpProxy<Redirector>>),
 }
 
+/// A socket, and what serves it.
+type Held = (Socket, BoundListener, Served);
+
 /// Where a front listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundListener {
     /// The address, with the port that the system chose if it was left to it.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// What is spoken there.
     pub protocol: Protocol,
 }
@@ -138,7 +144,8 @@ impl PreparedFront {
         if let Some(Listener { address, .. }) = listeners.iter().find(speaks_tls)
             && settings.certificates.is_empty()
         {
-            return Err(BindError::NoCertificate { address: *address });
+            let address = address.clone();
+            return Err(BindError::NoCertificate { address });
         }
         let certificates = CertificateStore::load(&settings.certificates, Arc::clone(&provider))?;
         let certificates = Arc::new(certificates);
@@ -206,13 +213,15 @@ impl PreparedFront {
             access_log: self.access_log,
             in_flight: Arc::clone(&in_flight),
         });
+        let mut files = Vec::new();
         let sockets = listeners
             .iter()
             .enumerate()
             .map(|(index, listener)| {
-                let socket = listen::bind(listener, &self.listeners)?;
+                let (socket, file) = listen::bind(listener, &self.listeners)?;
+                files.extend(file);
                 let bound = BoundListener {
-                    address: local_address(&socket, listener.address)?,
+                    address: local_address(&socket, &listener.address)?,
                     protocol: listener.protocol,
                 };
                 let service = match listener.protocol {
@@ -238,6 +247,7 @@ impl PreparedFront {
             .collect::<Result<_, BindError>>()?;
         Ok(Front {
             sockets,
+            files,
             certificates: self.certificates,
             client_certificates: self.client_certificates,
             public_ca,
@@ -267,7 +277,10 @@ impl Front {
     /// Where the front listens, in the order of the settings.
     #[must_use]
     pub fn addresses(&self) -> Vec<BoundListener> {
-        self.sockets.iter().map(|(_, bound, _)| *bound).collect()
+        self.sockets
+            .iter()
+            .map(|(_, bound, _)| bound.clone())
+            .collect()
     }
 
     /// The CA's certificate that anybody may fetch; none at first.
@@ -327,6 +340,7 @@ impl Front {
         stop.cancel();
         loops.close();
         loops.wait().await;
+        drop(self.files);
         // HTTP/2 clients are told to go; connections that wait for their next
         // request are closed.
         closing.send_replace(true);
@@ -415,13 +429,13 @@ fn forwarder(settings: Forward) -> Result<Forwarder, BindError> {
     Forwarder::new(settings).map_err(|source| BindError::UpstreamSocket { path, source })
 }
 
-fn local_address(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, BindError> {
+fn local_address(socket: &Socket, asked: &ListenAddress) -> Result<ListenAddress, BindError> {
     let address = socket.local_addr().map_err(|source| BindError::Listen {
-        address: asked,
+        address: asked.clone(),
         source,
     })?;
-    // A socket bound to an internet address has one.
-    Ok(address.as_socket().unwrap_or(asked))
+    let port_is_known = address.as_socket().map(ListenAddress::Inet);
+    Ok(port_is_known.unwrap_or_else(|| asked.clone()))
 }
 
 /// A pingora application around `service`.

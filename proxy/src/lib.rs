@@ -36,6 +36,7 @@ mod request_body;
 mod service;
 mod sites;
 mod socket;
+mod socket_file;
 mod tls;
 mod tls_socket;
 

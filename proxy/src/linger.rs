@@ -10,14 +10,16 @@
 //! 8.1, lets a server reset it after a complete answer, but there are clients,
 //! curl among them, that then lose the answer.
 
+use std::io;
 use std::time::Duration;
 
 use pingora::proxy::Session;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::socket::Accepted;
 
 /// The whole time spent on one client.
 const TOTAL: Duration = Duration::from_secs(30);
@@ -37,7 +39,7 @@ pub(crate) struct Closer {
 
 impl Closer {
     /// Closes `stream` in the background.
-    pub(crate) fn close(&self, stream: TcpStream) {
+    pub(crate) fn close(&self, stream: Accepted) {
         // Outside a runtime there is nothing to wait with, nor anybody to wait
         // for: the process ends.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -57,8 +59,16 @@ impl Closer {
     }
 }
 
+/// Waits until there is something to read.
+async fn readable(stream: &Accepted) -> io::Result<()> {
+    match stream {
+        Accepted::Left(tcp) => tcp.readable().await,
+        Accepted::Right(unix) => unix.readable().await,
+    }
+}
+
 /// Reads and drops what the client still sends, within limits.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: Accepted) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -67,7 +77,7 @@ async fn linger(mut stream: TcpStream) {
     let mut dropped = 0;
     while dropped < BYTES {
         // Most clients have nothing to say, and cost no memory.
-        match timeout_at(deadline, timeout(SILENCE, stream.readable())).await {
+        match timeout_at(deadline, timeout(SILENCE, readable(&stream))).await {
             Ok(Ok(Ok(()))) => piece.resize(PIECE, 0),
             _ => return,
         }
@@ -97,7 +107,7 @@ pub(crate) async fn drain_stream(session: &mut Session) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -108,11 +118,11 @@ mod tests {
         }
     }
 
-    async fn pair() -> (TcpStream, TcpStream) {
+    async fn pair() -> (TcpStream, Accepted) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap());
         let (client, server) = tokio::join!(client, listener.accept());
-        (client.unwrap(), server.unwrap().0)
+        (client.unwrap(), Accepted::Left(server.unwrap().0))
     }
 
     #[tokio::test]

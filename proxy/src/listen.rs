@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +12,15 @@ use pingora::apps::ServerApp;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
-use tidegate_config::Listener;
-use tokio::net::{TcpListener, TcpStream};
+use tidegate_config::{ListenAddress, Listener, OVER_SOCKET};
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bind_error::BindError;
 use crate::linger::Closer;
-use crate::socket::ClientSocket;
+use crate::socket::{Accepted, ClientSocket};
+use crate::socket_file::{self, SocketFile};
 use crate::tls::Handshakes;
 
 /// Connections the system may hold for us; it cuts this down to what it allows.
@@ -33,17 +36,35 @@ const PROBE_EVERY: Duration = Duration::from_secs(20);
 
 /// Binds one listener. `[::]` listens for IPv4 as well, unless another of
 /// `listeners` claims the same port there.
-pub(crate) fn bind(listener: &Listener, listeners: &[Listener]) -> Result<Socket, BindError> {
-    let address = listener.address;
-    open(address, v6_only(address, listeners))
-        .map_err(|source| BindError::Listen { address, source })
+///
+/// The file of a Unix socket is removed with what is returned beside the socket.
+pub(crate) fn bind(
+    listener: &Listener,
+    listeners: &[Listener],
+) -> Result<(Socket, Option<SocketFile>), BindError> {
+    let opened = match &listener.address {
+        ListenAddress::Inet(address) => {
+            let socket = open(*address, v6_only(*address, listeners));
+            socket.map(|socket| (socket, None))
+        }
+        ListenAddress::Unix(path) => open_file(path, listener.socket_mode),
+    };
+    opened.map_err(|source| BindError::Listen {
+        address: listener.address.clone(),
+        source,
+    })
+}
+
+fn open_file(path: &Path, mode: Option<u32>) -> io::Result<(Socket, Option<SocketFile>)> {
+    let (socket, file) = socket_file::bind(path, mode)?;
+    socket.set_nonblocking(true)?;
+    socket.listen(BACKLOG)?;
+    Ok((socket, Some(file)))
 }
 
 fn v6_only(address: SocketAddr, listeners: &[Listener]) -> bool {
-    let claims_v4 = |other: &Listener| {
-        other.address.is_ipv4() && other.address.port() == address.port() && address.port() != 0
-    };
-    listeners.iter().any(claims_v4)
+    let mut others = listeners.iter().filter_map(|other| other.address.inet());
+    others.any(|other| other.is_ipv4() && other.port() == address.port() && address.port() != 0)
 }
 
 fn open(address: SocketAddr, v6_only: bool) -> io::Result<Socket> {
@@ -65,6 +86,36 @@ fn open(address: SocketAddr, v6_only: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// A socket that connections are accepted from.
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listening {
+    fn new(socket: Socket) -> io::Result<Self> {
+        if socket.local_addr()?.is_unix() {
+            let descriptor = OwnedFd::from(socket);
+            return UnixListener::from_std(descriptor.into()).map(Self::Unix);
+        }
+        TcpListener::from_std(socket.into()).map(Self::Tcp)
+    }
+
+    /// The next connection, and where it comes from.
+    async fn accept(&self) -> io::Result<(Accepted, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Accepted::Left(stream), peer))
+            }
+            Self::Unix(listener) => {
+                let (stream, _nameless) = listener.accept().await?;
+                Ok((Accepted::Right(stream), SocketAddr::new(OVER_SOCKET, 0)))
+            }
+        }
+    }
+}
+
 /// What is done with the connections of one listener.
 pub(crate) struct Server<A> {
     pub(crate) app: Arc<A>,
@@ -84,7 +135,7 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
         socket: Socket,
         stop: CancellationToken,
     ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
-        let listener = TcpListener::from_std(socket.into())?;
+        let listener = Listening::new(socket)?;
         let server = Arc::new(self);
         Ok(async move {
             tokio::select! {
@@ -94,7 +145,7 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
         })
     }
 
-    async fn accept_from(self: &Arc<Self>, listener: &TcpListener) {
+    async fn accept_from(self: &Arc<Self>, listener: &Listening) {
         let mut exhausted = false;
         loop {
             match listener.accept().await {
@@ -124,8 +175,10 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
         }
     }
 
-    async fn converse(&self, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = stream.set_nodelay(true) {
+    async fn converse(&self, stream: Accepted, peer: SocketAddr) {
+        if let Accepted::Left(stream) = &stream
+            && let Err(error) = stream.set_nodelay(true)
+        {
             debug!(client.address = %peer, %error, "the connection is gone already");
             return;
         }
@@ -204,6 +257,7 @@ mod tests {
         Listener {
             address: address.parse().unwrap(),
             protocol: Protocol::Http,
+            socket_mode: None,
             offer: TlsOffer::default(),
             client_auth: None,
         }
@@ -228,7 +282,7 @@ mod tests {
     #[test]
     fn a_port_in_use_is_told_at_once() {
         let first = listener("127.0.0.1:0");
-        let socket = bind(&first, std::slice::from_ref(&first)).unwrap();
+        let (socket, _) = bind(&first, std::slice::from_ref(&first)).unwrap();
         let taken = socket.local_addr().unwrap().as_socket().unwrap();
         let second = listener(&taken.to_string());
         let error = bind(&second, std::slice::from_ref(&second)).err().unwrap();
@@ -239,11 +293,12 @@ mod tests {
     #[test]
     fn the_v6_wildcard_leaves_ipv4_to_whoever_claims_it() {
         let wildcard = listener("[::]:5043");
+        let at = wildcard.address.inet().unwrap();
         let listeners = |other| [wildcard.clone(), listener(other)];
-        assert!(!v6_only(wildcard.address, std::slice::from_ref(&wildcard)));
-        assert!(v6_only(wildcard.address, &listeners("0.0.0.0:5043")));
-        assert!(v6_only(wildcard.address, &listeners("127.0.0.1:5043")));
-        assert!(!v6_only(wildcard.address, &listeners("0.0.0.0:80")));
+        assert!(!v6_only(at, std::slice::from_ref(&wildcard)));
+        assert!(v6_only(at, &listeners("0.0.0.0:5043")));
+        assert!(v6_only(at, &listeners("127.0.0.1:5043")));
+        assert!(!v6_only(at, &listeners("0.0.0.0:80")));
         assert!(!v6_only("[::]:0".parse().unwrap(), &listeners("0.0.0.0:0")));
     }
 

@@ -17,7 +17,7 @@ use crate::answer::{Answer, mark_api};
 use crate::context::RequestContext;
 use crate::edge::parse_authority;
 use crate::in_flight::InFlight;
-use crate::service::{bound_waiting, client_address};
+use crate::service::{address_for_host, bound_waiting, client_address};
 use crate::sites::Dress;
 
 /// The port that `https` has unless a URL says otherwise.
@@ -73,10 +73,13 @@ impl ProxyHttp for Redirector {
         bound_waiting(session);
         context.client = client_address(session);
         let request = session.req_header();
-        let host = request
-            .headers
-            .get(HOST)
-            .map_or(&b""[..], |host| host.as_bytes());
+        let address = address_for_host(session);
+        let address = address.as_ref().and_then(Uri::authority);
+        let host = match (request.headers.get(HOST), address) {
+            (Some(host), _) => host.as_bytes(),
+            (None, Some(address)) => address.as_str().as_bytes(),
+            (None, None) => b"",
+        };
         let Some(location) = location(host, &request.uri, self.port) else {
             let answer = Answer::bad_request("the request names no host to be redirected to");
             return answer.send(session, &Dress::none()).await.map(|()| true);

@@ -317,7 +317,7 @@ pub(crate) fn client_address(session: &Session) -> Option<IpAddr> {
 
 /// A URI with the address that a request came to, if it names no host and need not:
 /// HTTP/1.0 has no `Host`.
-fn address_for_host(session: &Session) -> Option<Uri> {
+pub(crate) fn address_for_host(session: &Session) -> Option<Uri> {
     let request = session.req_header();
     let names_one = request.uri.authority().is_some() || request.headers.contains_key(HOST);
     if names_one || request.version > Version::HTTP_10 {

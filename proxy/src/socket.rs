@@ -17,8 +17,9 @@ use pingora::protocols::{
     TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep};
+use tokio_util::either::Either;
 
 use crate::buffered::Buffered;
 use crate::delegate::delegate_to_stream;
@@ -27,6 +28,9 @@ use crate::linger::Closer;
 /// How long a client may refuse to take a single byte. Without this, one that
 /// has gone silent would hold its connection, and the file behind it, forever.
 const WRITE_STALL: Duration = Duration::from_secs(180);
+
+/// A connection as it was accepted.
+pub(crate) type Accepted = Either<TcpStream, UnixStream>;
 
 /// One accepted connection.
 #[derive(Debug)]
@@ -44,11 +48,15 @@ impl ClientSocket {
     }
 
     /// Wraps a connection from `peer`; when dropped it is left to `closer`.
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, closer: Closer) -> Self {
-        let descriptor = stream.as_raw_fd();
+    pub(crate) fn new(stream: Accepted, peer: SocketAddr, closer: Closer) -> Self {
+        let descriptor = match &stream {
+            Accepted::Left(tcp) => tcp.as_raw_fd(),
+            Accepted::Right(unix) => unix.as_raw_fd(),
+        };
         let digest = SocketDigest::from_raw_fd(descriptor);
         // Known from `accept`, so it need not be asked for again; a failure
-        // means that it is set already.
+        // means that it is set already. Whoever comes through a Unix socket has
+        // the address that stands for that.
         let _ = digest.peer_addr.set(Some(PingoraAddr::Inet(peer)));
         Self {
             stream: Buffered::new(Connection {
@@ -69,7 +77,7 @@ impl ClientSocket {
 #[derive(Debug)]
 struct Connection {
     /// Taken when this is dropped.
-    stream: Option<TcpStream>,
+    stream: Option<Accepted>,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
     /// The client has closed its side, so nothing can come that would be reset.
@@ -78,7 +86,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn stream(&mut self) -> Pin<&mut TcpStream> {
+    fn stream(&mut self) -> Pin<&mut Accepted> {
         let stream = self.stream.as_mut();
         Pin::new(stream.expect("taken by `drop` alone"))
     }

@@ -2,6 +2,7 @@
 //! and what to type next.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use certs_tool::{Certificate, HostName};
@@ -92,11 +93,11 @@ impl Banner {
 
     /// What to type next.
     fn next(&self, listeners: &[BoundListener]) -> String {
-        let tls = listeners.iter().find(|l| l.protocol == Protocol::Https);
-        let Some(listener) = tls else {
+        let mut tls = listeners.iter().filter(|l| l.protocol == Protocol::Https);
+        let Some(address) = tls.find_map(|l| l.address.inet()) else {
             return String::new();
         };
-        let host = self.reference(listener);
+        let host = self.reference(address);
         let user = self.user.as_deref().unwrap_or("USER");
         let mut text = String::new();
         match &self.ca {
@@ -128,9 +129,9 @@ impl Banner {
         text
     }
 
-    /// How an image reference begins for this listener.
-    fn reference(&self, listener: &BoundListener) -> String {
-        let ip = listener.address.ip();
+    /// How an image reference begins for the listener at this address.
+    fn reference(&self, address: SocketAddr) -> String {
+        let ip = address.ip();
         let host = match &self.host {
             Some(host) => host.to_string(),
             None if ip.is_unspecified() => "localhost".to_owned(),
@@ -142,7 +143,7 @@ impl Banner {
         } else {
             host
         };
-        match listener.address.port() {
+        match address.port() {
             443 => host,
             port => format!("{host}:{port}"),
         }

@@ -10,6 +10,7 @@ use super::schema::SCHEMA;
 use super::section::Section;
 use super::{access, http, storage, watching};
 use crate::finding::{Finding, Verdict};
+use crate::listen_address::OVER_SOCKET;
 use crate::settings::{Backend, Edge, Listener, Protocol, Registry, Schema1, Settings};
 
 impl Document<'_> {
@@ -85,6 +86,7 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
         server: http.server,
         listeners: vec![Listener {
             address: http.address,
+            socket_mode: None,
             offer: http.offer,
             client_auth: http.client_auth,
             protocol: match http.certificate {
@@ -122,6 +124,8 @@ fn near() -> Vec<IpNet> {
     let network_6 =
         |first: u16, length| IpNet::new(IpAddr::from([first, 0, 0, 0, 0, 0, 0, 0]), length);
     let networks = [
+        // Whoever may open the socket is on this machine as well.
+        Ok(OVER_SOCKET.into()),
         network([127, 0, 0, 0], 8),
         network([10, 0, 0, 0], 8),
         network([172, 16, 0, 0], 12),

@@ -11,6 +11,7 @@ use super::value;
 use crate::client_auth::{ClientAuth, UserFrom, VerifyClient};
 use crate::header::{HeaderField, NOT_OF_ANSWERS};
 use crate::links::{Links, PathPrefix, PublicUrl};
+use crate::listen_address::ListenAddress;
 use crate::settings::{CertificateFiles, DebugListener, Server, TlsOffer, TlsVersion};
 
 /// How long requests in flight may go on, unless the file says so. There they
@@ -19,7 +20,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the section comes to.
 pub(super) struct Http {
-    pub(super) address: SocketAddr,
+    pub(super) address: ListenAddress,
     /// With it, TLS is spoken.
     pub(super) certificate: Option<CertificateFiles>,
     /// What is offered in TLS.
@@ -74,16 +75,22 @@ pub(super) fn read(http: &Section<'_>) -> Result<Http, Problem> {
     })
 }
 
-fn address(http: &Section<'_>) -> Result<SocketAddr, Problem> {
+fn address(http: &Section<'_>) -> Result<ListenAddress, Problem> {
     let net = http.field("net");
     let kind = net.text()?;
     let addr = http.field("addr");
     match kind.as_deref() {
         None | Some("tcp") => net.honoured(),
         Some("unix") => {
-            net.refused("sockets of the file system are not listened on");
-            addr.refused("sockets of the file system are not listened on");
-            return Ok(any_port());
+            net.honoured();
+            addr.honoured();
+            let Some(path) = addr.text()? else {
+                let hint = "write it as /run/registry.sock";
+                return Err(addr.problem("a Unix socket without its path", hint));
+            };
+            // As the other program: from where it was started.
+            let path = std::path::absolute(&path).unwrap_or_else(|_| PathBuf::from(path));
+            return Ok(ListenAddress::Unix(path));
         }
         Some(other) => {
             let what = format!("expected tcp or unix, got `{other}`");
@@ -91,7 +98,7 @@ fn address(http: &Section<'_>) -> Result<SocketAddr, Problem> {
         }
     }
     addr.honoured();
-    listen_address(&addr)?.map_or_else(|| Ok(any_port()), Ok)
+    Ok(listen_address(&addr)?.unwrap_or_else(any_port).into())
 }
 
 /// What Go listens on if nothing is said: all addresses, on some port.

@@ -7,6 +7,7 @@ use super::*;
 use crate::client_auth::{ClientAuth, UserFrom, VerifyClient};
 use crate::finding::{Finding, Verdict};
 use crate::links::Links;
+use crate::listen_address::OVER_SOCKET;
 use crate::settings::{
     AccessLog, Backend, CertificateFiles, Collect, Health, LogFormat, Protocol, Registry, Schema1,
     Settings, TlsOffer, TlsVersion,
@@ -265,10 +266,6 @@ fn what_cannot_be_honoured_is_refused_where_it_stands() {
             "3 proxy.remoteurl | refused: images are not pulled through from another registry",
         ),
         (
-            "http: {net: unix, addr: /run/r.sock}",
-            "3 http.net: unix | refused: sockets of the file system are not listened on",
-        ),
-        (
             "middleware: {storage: [{name: cloudfront}]}",
             "3 middleware.storage.name: cloudfront | refused: there is no middleware",
         ),
@@ -329,7 +326,8 @@ fn a_variable_is_named_with_its_key() {
         ],
     )
     .unwrap();
-    assert_eq!(settings.listeners[0].address.port(), 6000);
+    let address = settings.listeners[0].address.inet().unwrap();
+    assert_eq!(address.port(), 6000);
     assert_eq!(
         lines(&findings)[2..],
         [
@@ -574,4 +572,25 @@ fn what_is_offered_in_tls_is_as_it_says() {
     assert_eq!(read(&format!("tls: {{{pair}}}")), TlsOffer::default());
     // Without TLS there is nothing to offer, and nothing to say of it.
     assert_eq!(read("http2: {disabled: true}"), TlsOffer::default());
+}
+
+#[test]
+fn a_socket_is_listened_to() {
+    let read = |http: &str| {
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: /r}}}}\nhttp: {{net: unix{http}}}\n"
+        );
+        read(&text, &[])
+    };
+    let (settings, findings) = read(", addr: /run/r.sock").unwrap();
+    let listener = &settings.listeners[0];
+    assert_eq!(listener.address.to_string(), "unix:/run/r.sock");
+    // As Go makes it: with what the mask leaves.
+    assert_eq!(listener.socket_mode, None);
+    let is_honoured = |finding: &Finding| finding.verdict == Verdict::Honoured;
+    assert!(findings.iter().all(is_honoured), "{:?}", lines(&findings));
+    let trusts = |net: &ipnet::IpNet| net.contains(&OVER_SOCKET);
+    assert!(settings.edge.trusted_proxies.iter().any(trusts));
+    let error = read("").unwrap_err();
+    assert!(error.contains("without its path"), "{error}");
 }

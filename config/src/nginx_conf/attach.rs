@@ -80,11 +80,11 @@ fn shared(
             let place = listen
                 .index
                 .map_or(*directive, |at| &directive.children()[at]);
-            let address = listen.address;
+            let address = &listen.address;
             let speaks = |tls| if tls { Protocol::Https } else { Protocol::Http };
             if let Some(known) = found
                 .iter_mut()
-                .find(|known| known.listener.address == address)
+                .find(|known| known.listener.address == *address)
             {
                 if listen.tls {
                     known.listener.protocol = Protocol::Https;
@@ -99,24 +99,26 @@ fn shared(
                 }
                 continue;
             }
-            let clashes = found.iter().any(|known| {
-                let other = known.listener.address;
-                let is_any = other.ip().is_unspecified() || address.ip().is_unspecified();
-                is_any && other.port() == address.port() && other.is_ipv4() == address.is_ipv4()
+            let clash = address.inet().filter(|address| {
+                let mut others = found
+                    .iter()
+                    .filter_map(|known| known.listener.address.inet());
+                others.any(|other| {
+                    let is_any = other.ip().is_unspecified() || address.ip().is_unspecified();
+                    is_any && other.port() == address.port() && other.is_ipv4() == address.is_ipv4()
+                })
             });
-            if clashes {
-                verdicts.refused(
-                    place,
-                    format!(
-                        "port {} is listened to at every address and at one of them",
-                        address.port()
-                    ),
-                );
+            if let Some(clash) = clash {
+                let port = clash.port();
+                let why = format!("port {port} is listened to at every address and at one of them");
+                verdicts.refused(place, why);
                 continue;
             }
             found.push(Shared {
                 listener: Listener {
-                    address,
+                    address: address.clone(),
+                    // As nginx makes them: for everybody.
+                    socket_mode: address.unix().map(|_| 0o666),
                     protocol: speaks(listen.tls),
                     offer: TlsOffer::default(),
                     client_auth: None,
@@ -141,10 +143,8 @@ fn offer(servers: &[(&Directive, Server)], shared: &mut [Shared], verdicts: &mut
         server.http2.is_none() && !server.listens.iter().any(|listen| listen.http2)
     });
     for shared in shared {
-        let Listener {
-            address, protocol, ..
-        } = shared.listener;
-        if protocol != Protocol::Https {
+        let address = shared.listener.address.clone();
+        if shared.listener.protocol != Protocol::Https {
             continue;
         }
         let listens = |server: &Server| -> Vec<bool> {

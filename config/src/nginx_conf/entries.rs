@@ -75,11 +75,6 @@ impl Reading {
         let allows = directive.name() == "allow";
         let network = match text {
             "all" => None,
-            "unix:" => {
-                self.verdicts
-                    .harmless(directive, "no Unix socket is listened to");
-                return Ok(());
-            }
             text => Some(value::network(text).ok_or_else(|| {
                 directive.mistake_in(
                     0,

@@ -10,6 +10,7 @@ use super::tree::Directive;
 use super::value;
 use crate::client_auth::ClientAuth;
 use crate::diagnostic::Diagnostic;
+use crate::listen_address::{ListenAddress, ListenAddressError};
 use crate::settings::{CertificateFiles, TlsVersion};
 use crate::site::{NotationError, PathMatch, Place, Rewrite, Rules, ServerName};
 
@@ -30,7 +31,7 @@ pub(super) struct Server {
 
 /// One `listen`.
 pub(super) struct Listen {
-    pub(super) address: SocketAddr,
+    pub(super) address: ListenAddress,
     pub(super) tls: bool,
     pub(super) http2: bool,
     pub(super) is_default: bool,
@@ -70,7 +71,7 @@ impl Reading {
         }
         if !block.iter().any(|inner| inner.name() == "listen") {
             listens.push(Listen {
-                address: SocketAddr::from(([0, 0, 0, 0], 80)),
+                address: SocketAddr::from(([0, 0, 0, 0], 80)).into(),
                 tls: false,
                 http2: false,
                 is_default: false,
@@ -137,14 +138,16 @@ impl Reading {
         index: usize,
     ) -> Result<Option<Listen>, Box<Diagnostic>> {
         let text = directive.word(0).unwrap_or_default();
-        if text.starts_with("unix:") {
-            self.verdicts
-                .refused(directive, "no Unix socket is listened to");
-            return Ok(None);
-        }
-        let address = value::listen_address(text);
+        let address =
+            match text.starts_with("unix:") {
+                true => Some(text.parse().map_err(|error: ListenAddressError| {
+                    directive.mistake_in(0, error.to_string())
+                })?),
+                false => value::listen_address(text).map(ListenAddress::Inet),
+            };
+        let is_known = address.is_some();
         let mut listen = Listen {
-            address: address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))),
+            address: address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)).into()),
             tls: false,
             http2: false,
             is_default: false,
@@ -183,7 +186,7 @@ impl Reading {
                 }
             }
         }
-        if address.is_none() {
+        if !is_known {
             if text.parse::<u64>().is_ok()
                 || text.starts_with('[')
                 || !text.contains(|c: char| c.is_ascii_alphabetic())

@@ -393,3 +393,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sockets_are_listened_to_and_allowed() {
+    let text =
+        "events {} http { server { listen unix:/run/r.sock; listen 80; set_real_ip_from unix:;
+         location / { allow unix:; deny all; proxy_pass http://h; } } }";
+    let settings = read(text).unwrap().settings;
+    let shown = settings.listeners.iter().map(|at| at.address.to_string());
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        ["unix:/run/r.sock", "0.0.0.0:80"]
+    );
+    let modes = settings.listeners.iter().map(|at| at.socket_mode);
+    assert_eq!(modes.collect::<Vec<_>>(), [Some(0o666), None]);
+    let over_socket = IpNet::from(crate::OVER_SOCKET);
+    assert_eq!(settings.edge.trusted_proxies, [over_socket]);
+    let rules = &settings.sites[0].places[0].rules.access.addresses;
+    assert_eq!(rules[0].network, Some(over_socket));
+    let error = read("events {} http { server { listen unix:r.sock; return 404; } }").unwrap_err();
+    assert!(error.to_string().contains("absolute"), "{error}");
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::listen_address::OVER_SOCKET;
+
 /// A number of bytes: `0`, `512`, `10k`, `1m`, `2g`.
 pub(super) fn size(text: &str) -> Option<u64> {
     let (number, unit) = match text.as_bytes().last()? {
@@ -55,8 +57,11 @@ pub(super) fn time(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// An address or a network: `10.0.0.0/8`, `::1`.
+/// An address or a network: `10.0.0.0/8`, `::1`; `unix:` for those who have none.
 pub(super) fn network(text: &str) -> Option<IpNet> {
+    if text == "unix:" {
+        return Some(OVER_SOCKET.into());
+    }
     let net: Result<IpNet, _> = text.parse();
     net.ok()
         .map(|net| net.trunc())

@@ -1,6 +1,5 @@
 //! The file, key by key, with its defaults.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::token::TokenSection;
 use super::value;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
+use crate::listen_address::ListenAddress;
 use crate::settings::{
     AccessLog, AuditLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
     TlsOffer, TlsVersion,
@@ -124,8 +124,9 @@ pub(super) enum MinimumTls {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListenerSection {
-    #[serde(deserialize_with = "value::socket_address")]
-    address: SocketAddr,
+    #[serde(deserialize_with = "value::listen_address")]
+    address: ListenAddress,
+    pub(super) socket_mode: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "value::protocol")]
     protocol: value::ProtocolName,
     https_port: Option<u16>,
@@ -150,6 +151,7 @@ impl ListenerSection {
                 },
             },
             address: section.address,
+            socket_mode: None,
             protocol: match section.protocol {
                 value::ProtocolName::Https => Protocol::Https,
                 value::ProtocolName::Http => Protocol::Http,

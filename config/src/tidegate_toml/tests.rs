@@ -59,6 +59,7 @@ fn what_is_not_said_has_its_default() {
             listeners: vec![Listener {
                 address: "127.0.0.1:5043".parse().unwrap(),
                 protocol: Protocol::Https,
+                socket_mode: None,
                 offer: TlsOffer {
                     http2: true,
                     minimum: TlsVersion::Tls12,
@@ -150,7 +151,9 @@ fn a_bad_value_is_shown_with_its_place_and_what_it_should_be() {
         (
             "t.toml:3:11: `localhost:5043` is no address with a port".to_owned(),
             Some(
-                "write it as \"0.0.0.0:5043\" or \"[::]:5043\"; names are not looked up".to_owned()
+                "write it as \"0.0.0.0:5043\", \"[::]:5043\" or \"unix:/run/tidegate.sock\"; names \
+                 are not looked up"
+                    .to_owned()
             )
         )
     );

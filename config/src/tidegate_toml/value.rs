@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use crate::listen_address::{ListenAddress, ListenAddressError, OVER_SOCKET};
 use crate::settings::{AccessLog, LogFormat};
 use crate::upstream::Upstream;
 
@@ -67,6 +68,24 @@ pub(super) fn socket_address<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAd
             "write it as \"0.0.0.0:5043\" or \"[::]:5043\"; names are not looked up",
         )
     })
+}
+
+pub(super) fn listen_address<'de, D: Deserializer<'de>>(d: D) -> Result<ListenAddress, D::Error> {
+    let text = String::deserialize(d)?;
+    text.parse().map_err(|error: ListenAddressError| {
+        wrong(
+            format_args!("{error}"),
+            "write it as \"0.0.0.0:5043\", \"[::]:5043\" or \"unix:/run/tidegate.sock\"; names are \
+             not looked up",
+        )
+    })
+}
+
+/// Permissions as chmod takes them: octal digits.
+pub(super) fn mode(text: &str) -> Option<u32> {
+    let mode = u32::from_str_radix(text, 8).ok()?;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_plain && mode <= 0o777).then_some(mode)
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,6 +162,9 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D:
 
 fn network<'de, D: Deserializer<'de>>(d: D) -> Result<IpNet, D::Error> {
     let text = String::deserialize(d)?;
+    if text == "unix:" {
+        return Ok(OVER_SOCKET.into());
+    }
     text.parse::<IpNet>()
         .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
         .map_err(|_| {

@@ -30,7 +30,10 @@ pub fn write(settings: &Settings, comment: &str) -> String {
     text.log(settings);
     for listener in &settings.listeners {
         text.section("[[listener]]");
-        text.text("address", listener.address);
+        text.text("address", &listener.address);
+        if let Some(mode) = listener.socket_mode {
+            text.text("socket_mode", format_args!("{mode:04o}"));
+        }
         match listener.protocol {
             Protocol::Https => {}
             Protocol::Http => text.text("protocol", "http"),

@@ -9,6 +9,7 @@ use http::header::{FORWARDED, HOST, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Uri};
 use ipnet::IpNet;
+use tidegate_config::ShownClient;
 
 use super::authority::parse_authority;
 
@@ -154,11 +155,11 @@ impl Origin {
                 hops.extend_from_slice(b", ");
             }
         }
-        hops.extend_from_slice(self.peer.to_string().as_bytes());
+        hops.extend_from_slice(ShownClient(self.peer).to_string().as_bytes());
         let hops = HeaderValue::try_from(hops).expect("parts of header values make a header value");
         [
             (X_FORWARDED_FOR, hops),
-            (X_REAL_IP, text(&self.client.to_string())),
+            (X_REAL_IP, text(&ShownClient(self.client).to_string())),
             (X_FORWARDED_PROTO, text(self.scheme.as_str())),
             (X_FORWARDED_HOST, text(self.authority.as_str())),
         ]

@@ -51,7 +51,7 @@ impl Attached {
         sites: &[Site],
         certificates: &ClientCertificates,
     ) -> Result<Self, BindError> {
-        let address = listener.address;
+        let address = &listener.address;
         let manners = sites.iter().map(|site| {
             Ok::<_, BindError>(Manner {
                 demand: demand(listener, site.client_auth.as_ref(), certificates)?,
@@ -62,7 +62,9 @@ impl Attached {
             })
         });
         Ok(Self {
-            hosts: Hosts::of(index, sites).ok_or(BindError::NoSite { address })?,
+            hosts: Hosts::of(index, sites).ok_or_else(|| BindError::NoSite {
+                address: address.clone(),
+            })?,
             manners: manners.collect::<Result<_, _>>()?,
         })
     }
@@ -132,7 +134,7 @@ fn demand(
         return Ok(None);
     };
     let found = certificates.find(settings);
-    found.map(Some).ok_or(BindError::UnreadClientCa {
-        address: listener.address,
+    found.map(Some).ok_or_else(|| BindError::UnreadClientCa {
+        address: listener.address.clone(),
     })
 }

@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, HOST, HeaderMap};
 use http::{Uri, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use tidegate_auth::basic;
+use tidegate_config::ShownClient;
 use tidegate_config::site::{
     CertificateFact, Condition, Found, Piece, Template, Test, Translation, Variable,
 };
@@ -128,12 +129,16 @@ impl<'a> Facts<'a> {
                 _ => "HTTP/1.1",
             }),
             Variable::Https => Cow::Borrowed(if self.over_tls { "on" } else { "" }),
-            Variable::RemoteAddress => shown(self.client),
-            Variable::RemotePort => shown(self.peer.map(|address| address.port())),
+            Variable::RemoteAddress => shown(self.client.map(ShownClient)),
+            Variable::RemotePort => {
+                let port = self.peer.map(|address| address.port());
+                // Whoever comes through a Unix socket has none.
+                shown(port.filter(|port| *port != 0))
+            }
             Variable::RemoteUser => self.user(),
             Variable::ProxyAddXForwardedFor => {
                 let hops = joined(&self.request.headers, "x-forwarded-for");
-                match (hops.is_empty(), self.client) {
+                match (hops.is_empty(), self.client.map(ShownClient)) {
                     (false, Some(client)) => Cow::Owned(format!("{hops}, {client}")),
                     (true, client) => shown(client),
                     (false, None) => hops,

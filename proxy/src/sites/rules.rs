@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
+use ipnet::IpNet;
 use pingora::http::ResponseHeader;
+use tidegate_config::OVER_SOCKET;
 use tidegate_config::site::{
     self, AddressRule, Condition, NewTarget, Return, Rewrite, Template, Then,
 };
@@ -201,7 +203,11 @@ impl Access {
         let mut rules = self.addresses.iter();
         let rule = rules.find(|rule| {
             let network = rule.network.as_ref();
-            network.is_none_or(|network| network.contains(&client))
+            network.is_none_or(|network| match client {
+                // That of no network, however wide: `unix:` alone is about it.
+                OVER_SOCKET => *network == IpNet::from(OVER_SOCKET),
+                client => network.contains(&client),
+            })
         });
         rule.map(|rule| rule.allows)
     }

@@ -10,3 +10,4 @@ mod in_process;
 mod sites;
 mod support;
 mod tls;
+mod unix;

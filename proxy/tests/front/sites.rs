@@ -415,7 +415,7 @@ async fn each_listener_has_its_sites() {
     let (front, _events) = start(setup, vec![say("first"), second]);
     for (index, expected) in ["first", "second"].into_iter().enumerate() {
         let mut client = front.client();
-        client.address = front.listeners[index].address;
+        client.address = front.at(index);
         let answer = client.plain(get("/")).await;
         assert_eq!(answer.text(), expected);
     }

@@ -1,6 +1,5 @@
 //! The sections as they are read.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::sections::{
     RewriteSection, RulesSection, SiteSection, ThenName,
 };
 use crate::header::HeaderFieldName;
+use crate::listen_address::{ListenAddress, OVER_SOCKET};
 use crate::settings::{Auth, Listener, Protocol};
 use crate::site::{
     Access, Action, AddedHeader, AddressRule, Attachment, Condition, LocationRule, MethodRule,
@@ -71,13 +71,13 @@ impl Reader<'_> {
         let listed = if section.listen.is_empty() {
             (0..self.listeners.len()).collect()
         } else {
-            let listed = section.listen.iter().map(|address| self.listener(*address));
+            let listed = section.listen.iter().map(|address| self.listener(address));
             listed.collect::<Result<Vec<_>, _>>()?
         };
-        let defaults = section.default_at.iter().map(|at| self.listener(*at));
+        let defaults = section.default_at.iter().map(|at| self.listener(at));
         let defaults = defaults.collect::<Result<Vec<_>, _>>()?;
         if let Some(elsewhere) = defaults.iter().position(|at| !listed.contains(at)) {
-            let address = section.default_at[elsewhere];
+            let address = &section.default_at[elsewhere];
             return Err(format!("`default_at`: the site is not served at {address}"));
         }
         let client_auth = section
@@ -120,8 +120,8 @@ impl Reader<'_> {
         })
     }
 
-    fn listener(&self, address: SocketAddr) -> Result<usize, Wrong> {
-        let found = self.listeners.iter().position(|at| at.address == address);
+    fn listener(&self, address: &ListenAddress) -> Result<usize, Wrong> {
+        let found = self.listeners.iter().position(|at| at.address == *address);
         found.ok_or_else(|| format!("there is no [[listener]] with the address {address}"))
     }
 
@@ -368,6 +368,7 @@ fn address_rule(text: &str) -> Result<AddressRule, Wrong> {
     };
     let network = match network.trim() {
         "all" => None,
+        "unix:" => Some(OVER_SOCKET.into()),
         text => {
             let network = text.parse::<IpNet>();
             let address = || text.parse().map(|address: std::net::IpAddr| address.into());

@@ -1,6 +1,5 @@
 //! The sections as they stand in the file, with their defaults.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::client_auth::ClientAuthSection;
 use super::super::value;
+use crate::listen_address::ListenAddress;
 
 /// `[[map]]`: nginx's `map`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,12 +33,12 @@ impl MapSection {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct SiteSection {
     /// The addresses of listeners; all of them if none is named.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) listen: Vec<SocketAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "addresses")]
+    pub(super) listen: Vec<ListenAddress>,
     /// Those among them at which the site answers for other names as well. The
     /// first site of a listener does, if none says so.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) default_at: Vec<SocketAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "addresses")]
+    pub(super) default_at: Vec<ListenAddress>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) names: Vec<String>,
     /// As `[listener.client_auth]`, in its place.
@@ -310,5 +310,27 @@ mod humantime_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
         super::value::duration(d)
+    }
+}
+
+/// Addresses as `[[listener]]` has them.
+mod addresses {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::ListenAddress;
+
+    pub(super) fn serialize<S: Serializer>(all: &[ListenAddress], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(all.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Vec<ListenAddress>, D::Error> {
+        #[derive(Deserialize)]
+        struct One(
+            #[serde(deserialize_with = "super::super::super::value::listen_address")] ListenAddress,
+        );
+        let all = Vec::<One>::deserialize(d)?;
+        Ok(all.into_iter().map(|one| one.0).collect())
     }
 }

@@ -6,6 +6,7 @@ use super::sections::{
     RedirectSection, RewriteSection, RulesSection, ServerSection, SiteAuthSection, SiteSection,
     ThenName, TlsSection,
 };
+use crate::listen_address::OVER_SOCKET;
 use crate::settings::Listener;
 use crate::site::{
     Access, Action, AddressRule, Attachment, LocationRule, PerlExpression, Place, Proxy, Return,
@@ -26,7 +27,7 @@ pub(in super::super) fn map(translation: &Translation) -> MapSection {
 }
 
 pub(in super::super) fn site(site: &Site, listeners: &[Listener]) -> SiteSection {
-    let address = |at: &Attachment| listeners[at.listener].address;
+    let address = |at: &Attachment| listeners[at.listener].address.clone();
     let defaults = site.attachments.iter().filter(|at| at.is_default);
     SiteSection {
         listen: site.attachments.iter().map(address).collect(),
@@ -83,6 +84,9 @@ fn access(access: &Access) -> AccessSection {
     let rule = |rule: &AddressRule| {
         let verb = if rule.allows { "allow" } else { "deny" };
         match rule.network {
+            Some(network) if network.addr() == OVER_SOCKET && network.prefix_len() == 128 => {
+                format!("{verb} unix:")
+            }
             Some(network) => format!("{verb} {network}"),
             None => format!("{verb} all"),
         }

@@ -42,6 +42,9 @@ address = "0.0.0.0:80"
 protocol = "redirect-to-https"
 https_port = 8443
 [[listener]]
+address = "unix:/run/tidegate.sock"
+socket_mode = "0660"
+[[listener]]
 address = "0.0.0.0:444"
 http2 = false
 minimum_tls = "1.3"
@@ -129,6 +132,9 @@ address = "0.0.0.0:443"
 [[listener]]
 address = "0.0.0.0:80"
 protocol = "http"
+[[listener]]
+address = "unix:/run/r.sock"
+protocol = "http"
 [[certificate]]
 cert = "a.crt"
 key = "a.key"
@@ -186,7 +192,8 @@ path = "/as-is/"
 proxy = { host = "ui", server = [{ to = "http://ui" }], redirect = [] }
 
 [[site]]
-listen = ["0.0.0.0:80"]
+listen = ["0.0.0.0:80", "unix:/run/r.sock"]
+elsewhere = { addresses = ["allow unix:", "deny all"] }
 rewrite = [{ status = 301, to = "https://$host$request_uri" }]
 "#,
     );

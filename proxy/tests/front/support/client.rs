@@ -205,7 +205,11 @@ impl Client {
     }
 }
 
-async fn over_h1<S>(stream: S, mut request: Request<Full<Bytes>>) -> hyper::Result<Answer>
+/// One request over a connection.
+pub(crate) async fn over_h1<S>(
+    stream: S,
+    mut request: Request<Full<Bytes>>,
+) -> hyper::Result<Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

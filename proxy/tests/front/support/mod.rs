@@ -64,8 +64,9 @@ pub(crate) fn front() -> Setup {
 
 pub(crate) fn listener(protocol: Protocol) -> Listener {
     Listener {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        address: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         protocol,
+        socket_mode: None,
         offer: TlsOffer::default(),
         client_auth: None,
     }
@@ -136,7 +137,12 @@ impl Setup {
 
 impl Running {
     pub(crate) fn address(&self) -> SocketAddr {
-        self.listeners[0].address
+        self.at(0)
+    }
+
+    /// The address of the listener of that index.
+    pub(crate) fn at(&self, listener: usize) -> SocketAddr {
+        self.listeners[listener].address.inet().unwrap()
     }
 
     /// A client that trusts the front's certificates.
