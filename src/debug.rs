@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tidegate_config::DebugListener;
 use tidegate_failure::Explain;
-use tidegate_registry::{CHECK_NAME, Health, Metrics};
+use tidegate_registry::{Health, Metrics};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
@@ -131,12 +131,12 @@ fn answer(
 ) -> Response<Full<Bytes>> {
     const JSON: &str = "application/json; charset=utf-8";
     let (status, content_type, body) = match (path, &shown.metrics) {
-        ("/debug/health", _) => match shown.health.trouble() {
-            None => (StatusCode::OK, JSON, "{}".to_owned()),
-            Some(trouble) => (
+        ("/debug/health", _) => match shown.health.troubles() {
+            troubles if troubles.is_empty() => (StatusCode::OK, JSON, "{}".to_owned()),
+            troubles => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 JSON,
-                json!({ CHECK_NAME: trouble }).to_string(),
+                json!(troubles).to_string(),
             ),
         },
         (path, Some(metrics)) if Some(path) == metrics_path => {

@@ -8,6 +8,7 @@ mod audit;
 mod auth_config;
 mod backend;
 mod check;
+mod checker;
 mod collect;
 mod debug;
 mod doctor;

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::audit;
 use crate::backend::InProcess;
+use crate::checker::Checker;
 use crate::debug::{Debug, Shown};
 use crate::guards::{Entrance, Guards};
 use crate::inputs::{self, Inputs};
@@ -147,6 +148,9 @@ async fn serve_until_signal(
             health = opened.health;
             if let Some(check) = opened.check {
                 beside.spawn(check.run());
+            }
+            for check in &registry.checks {
+                beside.spawn(Checker::new(check, health.clone())?.run());
             }
             let store: Arc<dyn Maintain> = opened.store;
             if let Some(scrubbing) = scrub::scheduled(registry, Arc::clone(&store)) {

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod auth_config;
 mod behind_nginx;
+mod check;
 mod client_auth;
 mod config_yml;
 mod diagnostic;
@@ -28,6 +29,7 @@ mod webhook;
 mod yaml;
 
 pub use behind_nginx::load_nginx_with_registry;
+pub use check::{Check, Checked};
 pub use client_auth::{ClientAuth, UserFrom, VerifyClient};
 pub use config_yml::Mistake;
 pub use diagnostic::{Diagnostic, Location};

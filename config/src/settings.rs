@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::access::AccessRules;
+use crate::check::Check;
 use crate::client_auth::ClientAuth;
 use crate::header::HeaderField;
 use crate::links::{Links, PathPrefix};
@@ -295,6 +296,8 @@ pub struct Registry {
     pub headers: Vec<HeaderField>,
     /// How often it is seen whether the storage works. `None`: never.
     pub health: Option<Health>,
+    /// What has to be well beside the storage.
+    pub checks: Vec<Check>,
     /// Who is told what happens; each has a name of its own.
     pub webhooks: Vec<Webhook>,
     /// The path under which the API is served.
@@ -327,6 +330,7 @@ impl Registry {
             immutable: Vec::new(),
             headers: Vec::new(),
             health: Some(Health::default()),
+            checks: Vec::new(),
             webhooks: Vec::new(),
             prefix: PathPrefix::default(),
             links: Links::default(),

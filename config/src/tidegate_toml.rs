@@ -3,6 +3,7 @@
 //! [`file`] mirrors the file key by key; here it is read and checked.
 
 mod access;
+mod check;
 mod client_auth;
 mod collect;
 mod file;
@@ -200,6 +201,15 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
             immutable: registry.immutable.into_iter().map(Into::into).collect(),
             headers: registry.headers,
             health: registry.health.into(),
+            checks: registry
+                .check
+                .into_iter()
+                .map(|section| {
+                    let span = section.span();
+                    let check = section.into_inner().into_settings(base);
+                    check.map_err(|message| wrong(span, message, check::HINT))
+                })
+                .collect::<Result<_, _>>()?,
             webhooks: webhooks(registry.webhook, base).map_err(|(span, message)| {
                 wrong(
                     span,

@@ -9,9 +9,10 @@
 //! that images can be pulled, and deleted to make room. That the disk is full is
 //! said with 507, as it is to a request that finds it out itself.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fs_err::{self as fs, OpenOptions};
@@ -35,6 +36,10 @@ struct Shared {
     /// A [`Level`], read with each request.
     level: AtomicU8,
     trouble: Mutex<Option<String>>,
+    /// What else is the matter, by its name.
+    others: Mutex<BTreeMap<String, String>>,
+    /// Whether there is anything of that, read with each request.
+    others_fail: AtomicBool,
 }
 
 /// How much the storage can be used for.
@@ -57,10 +62,39 @@ pub(crate) enum Refused {
 }
 
 impl Health {
-    /// What has been the matter for so long that requests are refused.
+    /// What has been the matter with the storage for so long that requests are
+    /// refused.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.lock().clone()
+    }
+
+    /// All that has been the matter for so long, each by the name of its check.
+    #[must_use]
+    pub fn troubles(&self) -> BTreeMap<String, String> {
+        let mut troubles = self.others().clone();
+        troubles.extend(self.trouble().map(|said| (CHECK_NAME.to_owned(), said)));
+        troubles
+    }
+
+    /// Takes note of what is the matter with something beside the storage, or that
+    /// nothing is. While there is anything, all requests are refused.
+    pub fn note(&self, name: &str, trouble: Option<String>) {
+        let mut others = self.others();
+        match trouble {
+            Some(trouble) => others.insert(name.to_owned(), trouble),
+            None => others.remove(name),
+        };
+        let fail = !others.is_empty();
+        self.shared.others_fail.store(fail, Ordering::Relaxed);
+    }
+
+    fn others(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        // An entry is whole or not there.
+        self.shared
+            .others
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has requests refused, as this error of the storage demands: for a store
@@ -79,6 +113,9 @@ impl Health {
         const FULL: u8 = Level::Full as u8;
         const READING: u8 = Level::Reading as u8;
         const NOTHING: u8 = Level::Nothing as u8;
+        if self.shared.others_fail.load(Ordering::Relaxed) {
+            return Some(Refused::Broken);
+        }
         match self.shared.level.load(Ordering::Relaxed) {
             NOTHING => Some(Refused::Broken),
             READING if writes => Some(Refused::Broken),
@@ -288,6 +325,23 @@ mod tests {
             assert_eq!(health.trouble(), None);
             fs::remove_dir(&root).unwrap();
         }
+    }
+
+    #[test]
+    fn what_else_has_to_be_well_refuses_everything() {
+        let health = Health::default();
+        health.note("a", Some("down".to_owned()));
+        health.note("b", Some("gone".to_owned()));
+        health.note("a", None);
+        assert_eq!(health.refuses(false), Some(Refused::Broken));
+        health.fail(&io::ErrorKind::NotADirectory.into());
+        let names: Vec<_> = health.troubles().into_keys().collect();
+        assert_eq!(names, ["b", CHECK_NAME]);
+        health.recover();
+        assert_eq!(health.refuses(false), Some(Refused::Broken));
+        health.note("b", None);
+        assert_eq!(health.refuses(true), None);
+        assert!(health.troubles().is_empty());
     }
 
     #[test]

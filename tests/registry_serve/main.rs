@@ -159,3 +159,92 @@ fn it_says_which_version_it_is() {
     assert_eq!(said.code, Some(0));
     assert!(said.stdout.starts_with("registry "), "{}", said.stdout);
 }
+
+#[tokio::test]
+async fn weak_hashes_let_in_where_it_is_said() {
+    for (flag, status) in [(None, 401), (Some("--allow-weak-hashes"), 200)] {
+        let mut configured = Configured::new(debian);
+        let htpasswd = configured.dir.path().join("htpasswd");
+        let file = htpasswd.to_str().unwrap();
+        let made = harness::run(["htpasswd", "-cbB", file, "alice", "strong"], "");
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        let mut text = fs_err::read_to_string(&htpasswd).unwrap();
+        // As `htpasswd -d` writes it, and as nginx takes it.
+        text.push_str("old:rqVTKtRlPS2tM\nplain:{PLAIN}plain\n");
+        fs_err::write(&htpasswd, text).unwrap();
+        configured = configured
+            .var("REGISTRY_AUTH", "htpasswd")
+            .var("REGISTRY_AUTH_HTPASSWD_REALM", "R")
+            .var("REGISTRY_AUTH_HTPASSWD_PATH", &htpasswd);
+        if let Some(flag) = flag {
+            configured = configured.flag(flag);
+        }
+        let server = configured.start();
+        for (user, password) in [("old", "password"), ("plain", "plain")] {
+            let request = server.client.get(format!("{}/v2/", server.url));
+            let request = request.basic_auth(user, Some(password));
+            assert_eq!(
+                request.send().await.unwrap().status(),
+                status,
+                "{user} {flag:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_of_the_file_system_is_listened_to() {
+    let mut configured = Configured::new(debian);
+    let socket = configured.dir.path().join("registry.sock");
+    configured = configured
+        .var("REGISTRY_HTTP_NET", "unix")
+        .var("REGISTRY_HTTP_ADDR", &socket);
+    let mut server = configured.start();
+    assert!(server.url.starts_with("http://unix:/"), "{}", server.url);
+    let client = reqwest::Client::builder()
+        .unix_socket(socket.as_path())
+        .tls_certs_only([])
+        .build()
+        .unwrap();
+    let answer = client.get("http://registry.test/v2/").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let posted = client.post("http://registry.test/v2/a/blobs/uploads/");
+    let posted = posted
+        .header("x-forwarded-proto", "https")
+        .send()
+        .await
+        .unwrap();
+    let location = posted.headers()["location"].to_str().unwrap();
+    let begins = "https://registry.test/v2/a/blobs/uploads/";
+    assert!(location.starts_with(begins), "{location}");
+    let line = server.access_log.until("GET /v2/");
+    assert!(line.starts_with("unix: - - ["), "{line}");
+    assert!(server.stop().success());
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_file_takes_the_registry_out_of_service() {
+    let down = tempfile::tempdir().unwrap();
+    let file = down.path().join("down");
+    let text = |root: &Path| {
+        format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: 127.0.0.1:0, \
+             debug: {{addr: 127.0.0.1:0}}}}\nhealth: {{file: [{{file: {}, interval: 10ms}}]}}\n",
+            root.display(),
+            file.display()
+        )
+    };
+    fs_err::write(&file, "").unwrap();
+    let server = Configured::new(text).start();
+    // The first look comes with the start, and the next ones soon.
+    let until = async |status: u16| {
+        while server.get("/v2/").await.status() != status {
+            tokio::task::yield_now().await;
+        }
+    };
+    until(503).await;
+    assert_eq!(server.get("/").await.status(), 200);
+    fs_err::remove_file(&file).unwrap();
+    until(200).await;
+}

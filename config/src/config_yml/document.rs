@@ -66,11 +66,13 @@ fn settings(root: &Section<'_>) -> Result<Settings, Problem> {
     let http = root.section("http", http::read)?;
     let auth = access::read(root)?;
     let log = watching::log(root)?;
+    let (health, checks) = root.section("health", watching::health)?;
     let registry = Registry {
         schema1: root.section("compatibility", |compatibility| {
             compatibility.section("schema1", schema1)
         })?,
-        health: root.section("health", watching::health)?,
+        health,
+        checks,
         webhooks: root.section("notifications", watching::notifications)?,
         catalog_most: most(root, "catalog", "maxentries")?,
         tags_most: most(root, "tags", "maxtags")?,

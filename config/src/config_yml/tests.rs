@@ -4,6 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::check::Checked;
 use crate::client_auth::{ClientAuth, UserFrom, VerifyClient};
 use crate::finding::{Finding, Verdict};
 use crate::links::Links;
@@ -270,10 +271,6 @@ fn what_cannot_be_honoured_is_refused_where_it_stands() {
             "3 middleware.storage.name: cloudfront | refused: there is no middleware",
         ),
         (
-            "health: {tcp: [{addr: 'redis:6379'}]}",
-            "3 health.tcp.addr: redis:6379 | refused: only the storage is looked at: health.storagedriver",
-        ),
-        (
             "log: {hooks: [{type: mail}]}",
             "3 log.hooks.type: mail | refused: messages go to standard error, and are not mailed",
         ),
@@ -522,9 +519,15 @@ fn no_known_key_is_unknown() {
             }
             // Keys without which others mean nothing.
             Err(problem) => assert!(
-                ["version", "storage.", "auth.", "notifications.endpoints."]
-                    .iter()
-                    .any(|start| key.starts_with(start)),
+                [
+                    "version",
+                    "storage.",
+                    "auth.",
+                    "notifications.endpoints.",
+                    "health."
+                ]
+                .iter()
+                .any(|start| key.starts_with(start)),
                 "{text}: {problem}"
             ),
         }
@@ -593,4 +596,54 @@ fn a_socket_is_listened_to() {
     assert!(settings.edge.trusted_proxies.iter().any(trusts));
     let error = read("").unwrap_err();
     assert!(error.contains("without its path"), "{error}");
+}
+
+#[test]
+fn what_has_to_be_well_is_looked_at() {
+    let text = "health:
+  file: [{file: /run/down, interval: 5s}]
+  http: [{uri: 'https://u:s3cret@auth.example/health', headers: {X-A: [b]}, statuscode: 204, timeout: 1s, threshold: 3}]
+  tcp: [{addr: 'redis:6379'}]
+";
+    let (settings, findings) = read(&format!("{LEAST}{text}"), &[]).unwrap();
+    let lines = lines(&findings);
+    assert!(
+        lines.iter().all(|line| line.ends_with("honoured")),
+        "{lines:?}"
+    );
+    assert!(
+        !lines.iter().any(|line| line.contains("s3cret")),
+        "{lines:?}"
+    );
+    let checks = registry(settings).checks;
+    let shown: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            (
+                check.of.to_string(),
+                check.interval.as_secs(),
+                check.threshold,
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("/run/down".to_owned(), 5, 1),
+            ("https://auth.example".to_owned(), 10, 3),
+            ("redis:6379".to_owned(), 10, 1),
+        ]
+    );
+    assert!(
+        matches!(&checks[1].of, Checked::Http { status: 204, headers, .. } if headers.len() == 1)
+    );
+    for (health, said) in [
+        ("file: [{interval: 1s}]", "names no file"),
+        ("http: [{statuscode: 200}]", "no uri"),
+        ("http: [{uri: 'http://a', statuscode: 99}]", "no status"),
+        ("tcp: [{addr: redis}]", "no host with a port"),
+    ] {
+        let error = read(&format!("{LEAST}health: {{{health}}}\n"), &[]).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::http;
 use super::report::Problem;
 use super::section::{Field, Section};
+use crate::check::{Check, Checked, is_host_with_port};
 use crate::header::NOT_OF_EVENTS;
 use crate::settings::{AccessLog, Health, Log, LogFormat};
 use crate::webhook::{Action, Ignored, Queue, Webhook, WebhookName};
@@ -86,23 +87,80 @@ fn level(field: &Field<'_>) -> Result<Option<String>, Problem> {
     Ok(Some(level.to_owned()))
 }
 
-/// The check of the storage, which is off unless it is turned on.
-pub(super) fn health(health: &Section<'_>) -> Result<Option<Health>, Problem> {
-    const STORAGE_ALONE: &str = "only the storage is looked at: health.storagedriver";
-    health.refused("file", STORAGE_ALONE);
-    health.refused("http", STORAGE_ALONE);
-    health.refused("tcp", STORAGE_ALONE);
-    health.section("storagedriver", |storage| {
+/// The check of the storage, which is off unless it is turned on, and the others.
+pub(super) fn health(health: &Section<'_>) -> Result<(Option<Health>, Vec<Check>), Problem> {
+    let mut checks = Vec::new();
+    checks.extend(health.sections("file", |file| {
+        let path = file.honoured("file");
+        let text = path.text()?;
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Err(file.problem("it names no file", "write it as file: /run/out-of-service"));
+        };
+        check(file, Checked::File(text.into()))
+    })?);
+    checks.extend(health.sections("http", |http| {
+        let uri = http.honoured("uri");
+        let hint = "write it as uri: https://auth.example/health";
+        let text = uri
+            .text()?
+            .ok_or_else(|| http.problem("it has no uri", hint))?;
+        let status = http.honoured("statuscode");
+        let code = status.number()?.filter(|code| *code > 0).unwrap_or(200);
+        let code = u16::try_from(code)
+            .ok()
+            .filter(|code| (100..600).contains(code));
+        let of = Checked::Http {
+            url: text.parse().map_err(|why: &str| uri.problem(why, hint))?,
+            headers: http::headers(&http.honoured("headers"), &NOT_OF_EVENTS)?,
+            status: code
+                .ok_or_else(|| status.problem("no status of HTTP", "leave it out for 200"))?,
+            timeout: pause(&http.honoured("timeout"), Check::TIMEOUT)?,
+        };
+        check(http, of)
+    })?);
+    checks.extend(health.sections("tcp", |tcp| {
+        let addr = tcp.honoured("addr");
+        let hint = "write it as addr: redis:6379";
+        let address = addr
+            .text()?
+            .ok_or_else(|| tcp.problem("it has no addr", hint))?;
+        if !is_host_with_port(&address) {
+            return Err(addr.problem("no host with a port", hint));
+        }
+        let timeout = pause(&tcp.honoured("timeout"), Check::TIMEOUT)?;
+        check(tcp, Checked::Tcp { address, timeout })
+    })?);
+    let storage = health.section("storagedriver", |storage| {
         let is_on = storage.honoured("enabled").is_true()?;
         let default = Health::default();
         let interval = pause(&storage.honoured("interval"), default.interval)?;
         // There, one failure is enough unless something else is said.
-        let threshold = storage.honoured("threshold").number()?.unwrap_or(0).max(1);
+        let threshold = threshold(storage)?;
         Ok(is_on.then_some(Health {
             interval,
-            threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
+            threshold,
         }))
+    })?;
+    Ok((storage, checks))
+}
+
+fn check(section: &Section<'_>, of: Checked) -> Result<Check, Problem> {
+    let interval = pause(&section.honoured("interval"), Check::INTERVAL)?;
+    // A file has none: it is there, or it is not.
+    let threshold = match of {
+        Checked::File(_) => 1,
+        Checked::Http { .. } | Checked::Tcp { .. } => threshold(section)?,
+    };
+    Ok(Check {
+        of,
+        interval,
+        threshold,
     })
+}
+
+fn threshold(section: &Section<'_>) -> Result<u32, Problem> {
+    let threshold = section.honoured("threshold").number()?.unwrap_or(0).max(1);
+    Ok(u32::try_from(threshold).unwrap_or(u32::MAX))
 }
 
 /// Those who are told what happens. Names that are none here, or that were given

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::access::AccessSection;
+use super::check::CheckSection;
 use super::client_auth::ClientAuthSection;
 use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
 use super::observe::{self, DebugSection, HealthSection, WebhookSection};
@@ -335,6 +336,8 @@ pub(super) struct RegistrySection {
     pub(super) headers: Vec<HeaderField>,
     #[serde(default)]
     pub(super) health: HealthSection,
+    #[serde(default)]
+    pub(super) check: Vec<Spanned<CheckSection>>,
     #[serde(default)]
     pub(super) webhook: Vec<Spanned<WebhookSection>>,
     #[serde(default, deserialize_with = "value::parsed")]

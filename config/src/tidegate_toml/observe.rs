@@ -163,7 +163,9 @@ pub(super) fn headers_of_answers<'de, D: Deserializer<'de>>(
     headers(d, &NOT_OF_ANSWERS)
 }
 
-fn headers_of_events<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<HeaderField>, D::Error> {
+pub(super) fn headers_of_events<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Vec<HeaderField>, D::Error> {
     headers(d, &NOT_OF_EVENTS)
 }
 
@@ -209,7 +211,7 @@ fn name<'de, D: Deserializer<'de>>(d: D) -> Result<WebhookName, D::Error> {
         .map_err(|error| value::wrong(format_args!("`{text}` cannot name a webhook"), error))
 }
 
-fn url<'de, D: Deserializer<'de>>(d: D) -> Result<ReceiverUrl, D::Error> {
+pub(super) fn url<'de, D: Deserializer<'de>>(d: D) -> Result<ReceiverUrl, D::Error> {
     ReceiverUrl::from_str(&String::deserialize(d)?).map_err(|error| {
         value::wrong_secret(error, "write it as \"https://hooks.example/registry\"")
     })
@@ -231,7 +233,7 @@ fn actions<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Action>, D::Error> {
 }
 
 /// A time that passes: zero would be a loop without one.
-fn pause<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+pub(super) fn pause<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
     match value::duration(d)? {
         Duration::ZERO => Err(value::wrong(
             "no time at all",

@@ -113,6 +113,7 @@ fn what_is_not_said_has_its_default() {
                     interval: Duration::from_secs(10),
                     threshold: 3,
                 }),
+                checks: vec![],
                 webhooks: vec![],
                 prefix: PathPrefix::default(),
                 links: Links::AsReached,

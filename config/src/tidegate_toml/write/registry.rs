@@ -1,6 +1,7 @@
 //! `[registry]`, with what belongs to it.
 
 use super::{Text, headers, list};
+use crate::check::{Check, Checked};
 use crate::links::{Links, PathPrefix};
 use crate::settings::{Collect, Health, Registry, Scrub};
 use crate::webhook::{Queue, Webhook};
@@ -47,6 +48,9 @@ impl Text {
                 self.key("enabled", false);
             }
         }
+        for check in &registry.checks {
+            self.check(check);
+        }
         for webhook in &registry.webhooks {
             self.webhook(webhook);
         }
@@ -90,6 +94,40 @@ impl Text {
             self.text("repositories", &rule.repositories);
             self.text("tags", &rule.tags);
         }
+    }
+
+    fn check(&mut self, check: &Check) {
+        self.section("[[registry.check]]");
+        let timeout = match &check.of {
+            Checked::File(path) => {
+                self.path("file", path);
+                Check::TIMEOUT
+            }
+            Checked::Http {
+                url,
+                headers: fields,
+                status,
+                timeout,
+            } => {
+                self.text("http", url.reveal());
+                if !fields.is_empty() {
+                    self.key("headers", headers(fields));
+                }
+                self.unless("status", *status, 200);
+                *timeout
+            }
+            Checked::Tcp { address, timeout } => {
+                self.text("tcp", address);
+                *timeout
+            }
+        };
+        if timeout != Check::TIMEOUT {
+            self.time("timeout", timeout);
+        }
+        if check.interval != Check::INTERVAL {
+            self.time("interval", check.interval);
+        }
+        self.unless("threshold", check.threshold, 1);
     }
 
     fn webhook(&mut self, webhook: &Webhook) {

@@ -102,6 +102,18 @@ tags = "v*"
 [registry.health]
 interval = "5s"
 threshold = 1
+[[registry.check]]
+file = "down"
+[[registry.check]]
+http = "http://u:p@auth:1/health?x"
+headers = { X-A = "b" }
+status = 204
+timeout = "1s"
+interval = "2s"
+threshold = 3
+[[registry.check]]
+tcp = "redis:6379"
+timeout = "3s"
 [[registry.webhook]]
 name = "ci"
 url = "https://u:p@h/x?y"
