@@ -15,6 +15,7 @@ mod beside_nginx;
 mod bootstrap;
 mod both_ways;
 mod client_certificates;
+mod compose;
 mod containerd;
 mod docker;
 mod docker_registry;

@@ -37,13 +37,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
 
 const TEST: [&str; 4] = ["test", "--workspace", "--test", "real_clients"];
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program::in_debian("ctr", &["containerd"]),
     Program::in_debian("skopeo", &["skopeo"]),
     Program::in_debian("podman", &["podman"]),
     Program::in_debian("ip", &["iproute2"]),
     Program::in_debian("update-ca-certificates", &["ca-certificates"]),
     Program::in_debian("docker-registry", &["docker-registry"]),
+    Program::in_debian("docker-compose", &["docker-compose"]),
     Program::in_debian("nginx", &["nginx-light"]),
     Program::in_debian("htpasswd", &["apache2-utils"]),
     Program::in_debian("curl", &["curl"]),
