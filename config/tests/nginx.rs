@@ -174,6 +174,13 @@ fn what_people_have_is_read() {
             &[],
         ),
         (
+            "rewrites.conf",
+            "http://unix:/run/registry.sock https://0.0.0.0:8443 https://0.0.0.0:9443 \
+             | ~^(?<team>[a-z]+)\\.registry\\.example$ → /v2/$1? [/v2/ → 127.0.0.1:5000] \
+             [~ ^/blobs/([^/]+)/(.*)$ → 127.0.0.1:5000] [/ → none] [= /v2 → none]",
+            &[],
+        ),
+        (
             "client-certificates.conf",
             "https://0.0.0.0:8443 | [/v2/ → 127.0.0.1:5000] [= /v2 → none]",
             &["11 limit_req zone=one burst=20", "17 stream"],

@@ -99,6 +99,56 @@ fn an_upstream_is_asked_by_its_name() {
 }
 
 #[test]
+fn paths_are_rewritten_and_what_was_found_is_told() {
+    let Some(both) = Both::start(
+        "rewrite ^/old/(.*)$ /new/$1 last;
+         rewrite ^/chain/(.*)$ /chain2/$1;
+         rewrite ^/chain2/(.*)$ /new/$1;
+         location /new/ { proxy_pass http://UPSTREAM; }
+         location /keep/ { rewrite ^/keep/(.*)$ /v2/$1 break; proxy_pass http://UPSTREAM; }
+         location /whole/ { rewrite ^/whole/(.*)$ /v2/$1 break; proxy_pass http://UPSTREAM/no/; }
+         location /query/ { rewrite ^/query/(.*)$ /v2/$1?a=$1 break; proxy_pass http://UPSTREAM; }
+         location /bare/ { rewrite ^/bare/(.*)$ /v2/$1? break; proxy_pass http://UPSTREAM; }
+         location /again/ { rewrite ^/again/(.*)$ /new/$1 last; return 500; }
+         location /loop/ { rewrite ^/loop/(.*)$ /loop/$1x last; return 200; }
+         location /out/ { rewrite ^/out/(.*)$ https://else.example/$1 permanent; }
+         location /here/ { rewrite ^/here/(.*)$ /new/$1? redirect; }
+         location ~ ^/said/(.*)$ { if ($http_x_a ~ ^(a+)) { return 200 \"if $1\"; } return 200 \"$1\"; }
+         location ~ ^/found/(?<team>[a-z]+)/(.*)$ {
+           proxy_set_header X-Other $team;
+           proxy_pass http://UPSTREAM/v2/$team/$2$is_args$args;
+           proxy_redirect ~^http://[^/]+/(.*)$ https://$host/$1;
+         }",
+    ) else {
+        return;
+    };
+    for target in [
+        "/old/a%20b?n=1",
+        "/old/a%3Fb",
+        "/chain/q",
+        "/keep/a/b?n=1",
+        "/keep/a%2Bb+c",
+        "/whole/a?n=1",
+        "/query/a%26b?n=1",
+        "/query/a&b",
+        "/bare/a?n=1",
+        "/again/z?n=1",
+        "/loop/a",
+        "/out/a+b?n=1",
+        "/here/a?n=1",
+        "/said/q",
+        "/found/core/a/b?n=1",
+        "/found/core/",
+    ] {
+        for field in ["", "X-A: aab\r\n", "X-Lead: http://UPSTREAM/v2/x\r\n"] {
+            both.assert_same(&format!(
+                "GET {target} HTTP/1.1\r\nHost: registry.example:PORT\r\n{field}\r\n"
+            ));
+        }
+    }
+}
+
+#[test]
 fn who_names_no_host_is_answered_by_the_default_server() {
     let Some(both) = Both::start(
         "location = /said { return 200 \"$host $http_host.\"; }
@@ -223,10 +273,17 @@ impl Both {
         }
         // Pages are each server's own.
         if status == "202" {
-            let mut asked: Vec<String> = body.lines().map(str::to_owned).collect();
-            // We say of ourselves how the client came, whatever the file sets; nginx
-            // asks in HTTP/1.0 and says that it closes.
-            let own = ["x-forwarded-", "x-real-ip: ", "connection: ", "get "];
+            // nginx asks in HTTP/1.0, and says that it closes.
+            let version = |line: &str| {
+                let target = line.strip_prefix("get ")?.rsplit_once(" http/1.")?.0;
+                Some(format!("asked for {target}"))
+            };
+            let lines = body.lines();
+            let mut asked: Vec<String> = lines
+                .map(|line| version(line).unwrap_or_else(|| line.to_owned()))
+                .collect();
+            // We say of ourselves how the client came, whatever the file sets.
+            let own = ["x-forwarded-", "x-real-ip: ", "connection: "];
             asked.retain(|line| !own.iter().any(|own| line.starts_with(own)));
             asked.sort_unstable();
             seen.extend(asked);
