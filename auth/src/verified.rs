@@ -17,6 +17,9 @@ use crate::hash::StoredHash;
 /// The stored hash is part of the MAC, so an entry can no longer be found once
 /// the user's line has changed or gone, and whoever else stands in the file
 /// need not be hashed again because of it.
+///
+/// Entries go some time after their last use, and not after the check: hashes are
+/// throttled while somebody guesses, and a client at work must not need one then.
 pub(crate) struct Verified {
     mac: Hmac<Sha256>,
     cache: Cache<Credentials, Identity>,
@@ -42,7 +45,7 @@ impl Verified {
             mac: Hmac::new(&key.into()),
             cache: Cache::builder()
                 .max_capacity(Self::MOST)
-                .time_to_live(ttl.min(Self::LONGEST))
+                .time_to_idle(ttl.min(Self::LONGEST))
                 .build(),
         })
     }
@@ -92,6 +95,18 @@ mod tests {
     fn zero_remembers_nothing() {
         assert!(Verified::new(Duration::ZERO).is_none());
         assert!(Verified::new(Duration::MAX).is_some());
+    }
+
+    #[test]
+    fn who_keeps_coming_is_not_forgotten() {
+        let policy = |ttl| Verified::new(ttl).unwrap().cache.policy();
+        let ttl = Duration::from_secs(300);
+        assert_eq!(policy(ttl).time_to_idle(), Some(ttl));
+        assert_eq!(policy(ttl).time_to_live(), None);
+        assert_eq!(
+            policy(Duration::MAX).time_to_idle(),
+            Some(Verified::LONGEST)
+        );
     }
 
     #[test]

@@ -245,8 +245,8 @@ pub struct Auth {
     pub allow_weak_hashes: bool,
     /// What a client shows when it asks for the password.
     pub realm: String,
-    /// How long a password that was right is believed without being hashed
-    /// again. Zero checks every request.
+    /// How long after its last use a password that was right is believed without being
+    /// hashed again. Zero checks every request.
     pub cache_ttl: Duration,
     /// How many wrong passwords a client address, or a user, may send within
     /// [`Auth::failure_window`] before it is answered 429.
