@@ -29,8 +29,7 @@ const ACCESS: &str = "tidegate::access";
 const WAITING_LINES: usize = 65_536;
 
 /// How long lines of the access log gather before they are written. To wake the
-/// thread that writes them for each request costs as much as a third of the
-/// request.
+/// thread that writes them for each request costs a fifth of a small request.
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// Starts the log. The lines that still wait are written when the guard is
