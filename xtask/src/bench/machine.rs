@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::bench::args::Args;
+use crate::bench::book;
 use crate::bench::proc::{self, Machine};
 use crate::error::Error;
 use crate::process;
@@ -75,7 +76,7 @@ pub(crate) fn versions(
         None => format!(
             "Tidegate {}, {}",
             env!("CARGO_PKG_VERSION"),
-            commit(workspace)
+            commit(workspace.root())
         ),
     }];
     let mut ask = |mut command: Command, name: &str, option: &str| {
@@ -104,16 +105,21 @@ pub(crate) fn versions(
     Ok(versions)
 }
 
-fn commit(workspace: &Workspace) -> String {
-    process::output(
-        Command::new("git")
-            .current_dir(workspace.root())
-            .args(["describe", "--always", "--dirty"]),
-    )
-    .map_or_else(
-        |_| "not from a Git checkout".to_owned(),
-        |hash| format!("commit {}", hash.trim()),
-    )
+/// The commit that is checked out below `root`, and whether a file differs from
+/// it other than those that a benchmark writes.
+fn commit(root: &Path) -> String {
+    let git = |options: &[&str]| {
+        let mut git = Command::new("git");
+        process::output(git.current_dir(root).args(options))
+    };
+    let mut changes = vec!["status", "--porcelain", "--untracked-files=no", "--", ":/"];
+    let written = book::WRITTEN.map(|file| format!(":(top,exclude){file}"));
+    changes.extend(written.iter().map(String::as_str));
+    match (git(&["describe", "--always"]), git(&changes)) {
+        (Ok(hash), Ok(changes)) if changes.is_empty() => format!("commit {}", hash.trim()),
+        (Ok(hash), Ok(_)) => format!("commit {}-dirty", hash.trim()),
+        _ => "not from a Git checkout".to_owned(),
+    }
 }
 
 /// The first line, without the program's place and the list of libraries that
@@ -149,7 +155,44 @@ fn gib(size: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Onlooker, gib, share, value, version};
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::{Onlooker, commit, gib, share, value, version};
+    use crate::process;
+
+    fn git(root: &Path, options: &[&str]) {
+        let mut git = Command::new("git");
+        git.current_dir(root)
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+            .args(["-c", "commit.gpgsign=false"]);
+        process::output(git.args(options)).unwrap();
+    }
+
+    #[test]
+    fn a_checkout_is_dirty_by_what_is_measured_not_by_the_figures() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        assert_eq!(commit(root), "not from a Git checkout");
+        git(root, &["init", "--quiet"]);
+        fs_err::create_dir(root.join("docs")).unwrap();
+        for file in ["docs/benchmarks.json", "docs/BENCHMARKS.md", "main.rs"] {
+            fs_err::write(root.join(file), "old").unwrap();
+        }
+        git(root, &["add", "."]);
+        git(root, &["commit", "--quiet", "--message", "all"]);
+        let clean = commit(root);
+        assert!(
+            clean.starts_with("commit ") && !clean.contains("dirty"),
+            "{clean}"
+        );
+        for file in ["docs/benchmarks.json", "docs/BENCHMARKS.md", "untracked"] {
+            fs_err::write(root.join(file), "new").unwrap();
+        }
+        assert_eq!(commit(root), clean);
+        fs_err::write(root.join("main.rs"), "new").unwrap();
+        assert_eq!(commit(root), format!("{clean}-dirty"));
+    }
 
     #[test]
     fn a_share_is_a_share_even_where_clocks_disagree() {

@@ -13,6 +13,7 @@
 mod args;
 mod batch;
 mod blob;
+mod book;
 mod cases;
 mod client;
 mod fixture;
@@ -41,12 +42,12 @@ use std::path::Path;
 
 pub(crate) use crate::bench::args::Args;
 use crate::bench::args::Effort;
+use crate::bench::book::Book;
 use crate::bench::cases::Case;
 use crate::bench::fixture::Fixture;
 use crate::bench::kind::Kind;
 use crate::bench::metric::Samples;
-use crate::bench::record::{Entry, Record, Run};
-use crate::bench::report::Report;
+use crate::bench::record::{Entry, Run};
 use crate::bench::server::Server;
 use crate::error::Error;
 use crate::install::{self, Program};
@@ -183,54 +184,4 @@ fn measure(
 fn labels(case: &dyn Case) -> Vec<String> {
     let metrics = case.heading().metrics.iter();
     metrics.map(|metric| metric.label.to_owned()).collect()
-}
-
-/// Where figures go: into the repository's files, or on the screen alone.
-struct Book<'a> {
-    workspace: &'a Workspace,
-    record: Record,
-    writes: bool,
-}
-
-impl<'a> Book<'a> {
-    const FIGURES: &'static str = "docs/benchmarks.json";
-    const REPORT: &'static str = "docs/BENCHMARKS.md";
-
-    fn open(workspace: &'a Workspace, args: &Args) -> Result<Self, Error> {
-        let record = if args.write {
-            Record::read(&workspace.root().join(Self::FIGURES))?
-        } else {
-            Record::default()
-        };
-        Ok(Self {
-            workspace,
-            record,
-            writes: args.write,
-        })
-    }
-
-    fn add(&mut self, entry: Entry) -> Result<(), Error> {
-        self.record.put(entry);
-        if self.writes {
-            let root = self.workspace.root();
-            self.record.write(&root.join(Self::FIGURES))?;
-            fs_err::write(root.join(Self::REPORT), self.text())?;
-        }
-        Ok(())
-    }
-
-    fn close(&self) {
-        say::result(&self.text());
-        if self.writes {
-            say::note(&format!(
-                "written to {} and {}",
-                Self::REPORT,
-                Self::FIGURES
-            ));
-        }
-    }
-
-    fn text(&self) -> String {
-        Report::new(&self.record, &cases::headings()).to_string()
-    }
 }
