@@ -24,6 +24,9 @@ pub(crate) const TAG: &str = "latest";
 /// The media type of the image's manifest.
 pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
+/// What asks for that type.
+pub(crate) const ACCEPT_MANIFEST: &str = "Accept: application/vnd.oci.image.manifest.v1+json";
+
 const SMALL_LAYERS: u64 = 5;
 /// bcrypt's cost where nobody chose one: what `htpasswd -B` takes.
 const BCRYPT_COST: &str = "5";
@@ -142,8 +145,13 @@ fn manifest(config: &Blob, small: &[Blob], large: &Blob) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::manifest;
+    use super::{ACCEPT_MANIFEST, MANIFEST_TYPE, manifest};
     use crate::bench::blob::Blob;
+
+    #[test]
+    fn the_manifest_is_asked_for_by_its_type() {
+        assert_eq!(ACCEPT_MANIFEST, format!("Accept: {MANIFEST_TYPE}"));
+    }
 
     #[test]
     fn the_manifest_names_every_blob() {

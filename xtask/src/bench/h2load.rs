@@ -2,22 +2,10 @@
 
 use std::time::Duration;
 
+use crate::bench::pace::Pace;
 use crate::bench::server::Server;
 use crate::error::Error;
 use crate::process;
-
-/// What came of a load.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Figures {
-    /// Answers received.
-    pub(crate) requests: f64,
-    /// Answers a second.
-    pub(crate) rate: f64,
-    /// Half of the answers took no longer.
-    pub(crate) p50_ms: f64,
-    /// 99 of 100 answers took no longer.
-    pub(crate) p99_ms: f64,
-}
 
 /// Sends `method` for `path` over so many connections, each with one request
 /// at a time. Every answer must be 200.
@@ -28,7 +16,7 @@ pub(crate) fn run(
     headers: &[&str],
     connections: usize,
     duration: Duration,
-) -> Result<Figures, Error> {
+) -> Result<Pace, Error> {
     let log = tempfile::NamedTempFile::new()?;
     let mut command = process::command("h2load");
     command
@@ -57,16 +45,16 @@ pub(crate) fn run(
             requests: requests.len() as u64,
         });
     }
-    Ok(figures(requests, duration))
+    Ok(pace(requests, duration))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-fn figures(requests: Vec<(i32, u64)>, duration: Duration) -> Figures {
+fn pace(requests: Vec<(i32, u64)>, duration: Duration) -> Pace {
     let mut micros: Vec<u64> = requests.into_iter().map(|(_, micros)| micros).collect();
     micros.sort_unstable();
     let percentile = |share: usize| micros[(micros.len() - 1) * share / 100] as f64 / 1e3;
-    Figures {
-        requests: micros.len() as f64,
+    Pace {
+        count: micros.len() as f64,
         rate: micros.len() as f64 / duration.as_secs_f64(),
         p50_ms: percentile(50),
         p99_ms: percentile(99),
@@ -91,7 +79,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Figures, figures, parse};
+    use super::{pace, parse};
+    use crate::bench::pace::Pace;
 
     #[test]
     fn a_log_is_summed_up() {
@@ -99,9 +88,9 @@ mod tests {
             1795281348868259\t200\t2000\n";
         let requests = parse(log).unwrap();
         assert_eq!(
-            figures(requests, Duration::from_secs(2)),
-            Figures {
-                requests: 3.0,
+            pace(requests, Duration::from_secs(2)),
+            Pace {
+                count: 3.0,
                 rate: 1.5,
                 p50_ms: 2.0,
                 p99_ms: 2.0,

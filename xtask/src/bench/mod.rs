@@ -25,6 +25,7 @@ mod meter;
 mod metric;
 mod net;
 mod nginx;
+mod pace;
 mod proc;
 mod recipe;
 mod record;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process_group};
 use tempfile::NamedTempFile;
 
+use crate::bench::pace::Pace;
 use crate::bench::server::Server;
 use crate::error::Error;
 use crate::interrupt::Foreground;
@@ -54,12 +55,8 @@ pub(crate) struct Figures {
     pub(crate) requests: u64,
     /// Those with a status of 400 or above.
     pub(crate) refused: u64,
-    /// How long it lasted in fact.
-    pub(crate) seconds: f64,
-    /// Half of the answers took no longer.
-    pub(crate) p50_ms: f64,
-    /// 99 of 100 answers took no longer.
-    pub(crate) p99_ms: f64,
+    /// How fast the answers came.
+    pub(crate) pace: Pace,
     /// All that wrk wrote.
     pub(crate) text: String,
     failures: u64,
@@ -94,18 +91,6 @@ impl<'a> Load<'a> {
             duration,
             script: "",
         }
-    }
-}
-
-impl Figures {
-    /// Requests a second.
-    pub(crate) fn rate(&self) -> f64 {
-        self.count() / self.seconds
-    }
-
-    /// Answers received.
-    pub(crate) fn count(&self) -> f64 {
-        count(self.requests)
     }
 }
 
@@ -215,9 +200,12 @@ fn parse(text: &str) -> Option<Figures> {
     Some(Figures {
         requests,
         refused,
-        seconds: count(duration_us) / 1e6,
-        p50_ms: count(p50_us) / 1e3,
-        p99_ms: count(p99_us) / 1e3,
+        pace: Pace {
+            count: count(requests),
+            rate: count(requests) / (count(duration_us) / 1e6),
+            p50_ms: count(p50_us) / 1e3,
+            p99_ms: count(p99_us) / 1e3,
+        },
         text: text.to_owned(),
         failures,
     })
@@ -233,6 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::parse;
+    use crate::bench::pace::Pace;
 
     const TEXT: &str = "Running 5s test @ https://127.0.0.1:5043/v2/\n  2 threads and 16 connections\n\
         Requests/sec:    530.11\nfigures 2660 5018000 1 7 29500 83250\n";
@@ -244,11 +233,14 @@ mod tests {
             (figures.requests, figures.failures, figures.refused),
             (2660, 1, 7)
         );
-        assert_eq!(
-            (figures.seconds, figures.p50_ms, figures.p99_ms),
-            (5.018, 29.5, 83.25)
-        );
-        assert!((figures.rate() - 530.09).abs() < 0.01);
+        let Pace {
+            count,
+            rate,
+            p50_ms,
+            p99_ms,
+        } = figures.pace;
+        assert_eq!((count, p50_ms, p99_ms), (2660.0, 29.5, 83.25));
+        assert!((rate - 530.09).abs() < 0.01);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::client::{self, Protocol};
-use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, manifest_path};
+use crate::bench::fixture::{ACCEPT_MANIFEST, AUTHORIZATION, Fixture, manifest_path};
 use crate::bench::kind::Kind;
 use crate::bench::meter::{Meter, mib};
 use crate::bench::metric::{Aim, Metric};
@@ -70,8 +70,7 @@ impl Case for PullCold {
             });
         }
 
-        let accept = format!("Accept: {MANIFEST_TYPE}");
-        let (path, headers) = (manifest_path(), [AUTHORIZATION, &accept]);
+        let (path, headers) = (manifest_path(), [AUTHORIZATION, ACCEPT_MANIFEST]);
         let others = wrk::Load {
             script: PAUSE,
             ..wrk::Load::get(&path, &headers, OTHERS, effort.load)
@@ -87,8 +86,8 @@ impl Case for PullCold {
         Ok(vec![
             mib(fixture.layer.size) / seconds,
             cpu,
-            alone.p99_ms,
-            meanwhile.p99_ms,
+            alone.pace.p99_ms,
+            meanwhile.pace.p99_ms,
         ])
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::bench::args::Effort;
 use crate::bench::cases::Case;
-use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, manifest_path};
+use crate::bench::fixture::{ACCEPT_MANIFEST, AUTHORIZATION, Fixture, manifest_path};
 use crate::bench::metric::{Aim, Metric};
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
@@ -52,8 +52,7 @@ impl Case for Flood {
         _fixture: &Fixture,
         effort: Effort,
     ) -> Result<Vec<f64>, Error> {
-        let accept = format!("Accept: {MANIFEST_TYPE}");
-        let (path, headers) = (manifest_path(), [AUTHORIZATION, &accept]);
+        let (path, headers) = (manifest_path(), [AUTHORIZATION, ACCEPT_MANIFEST]);
         let legitimate = wrk::Load::get(&path, &headers, CONNECTIONS, effort.load);
         let alone = wrk::run(server, legitimate)?;
 
@@ -78,12 +77,12 @@ impl Case for Flood {
             });
         }
         Ok(vec![
-            alone.rate(),
-            beside.rate(),
-            beside.rate() / alone.rate() * 100.0,
-            alone.p99_ms,
-            beside.p99_ms,
-            flood.rate(),
+            alone.pace.rate,
+            beside.pace.rate,
+            beside.pace.rate / alone.pace.rate * 100.0,
+            alone.pace.p99_ms,
+            beside.pace.p99_ms,
+            flood.pace.rate,
         ])
     }
 }

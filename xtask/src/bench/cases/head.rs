@@ -6,7 +6,7 @@ use crate::bench::fixture::{AUTHORIZATION, Fixture};
 use crate::bench::h2load;
 use crate::bench::kind::Kind;
 use crate::bench::meter::Meter;
-use crate::bench::metric::Metric;
+use crate::bench::pace::Pace;
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::error::Error;
@@ -23,13 +23,7 @@ impl Case for HeadBlob {
             Heading {
                 name: "head",
                 title: "blob HEAD with a password, HTTP/2, 16 connections",
-                metrics: &[
-                    Metric::plain("requests/s"),
-                    Metric::plain("p50 ms"),
-                    Metric::plain("p99 ms"),
-                    Metric::plain("server CPU µs/request"),
-                    Metric::plain("client CPU µs/request"),
-                ],
+                metrics: Pace::METRICS,
             }
         }
     }
@@ -46,7 +40,7 @@ impl Case for HeadBlob {
     ) -> Result<Vec<f64>, Error> {
         let path = fixture.layer.path();
         let meter = Meter::begin(server)?;
-        let figures = h2load::run(
+        let pace = h2load::run(
             server,
             "HEAD",
             &path,
@@ -54,13 +48,6 @@ impl Case for HeadBlob {
             CONNECTIONS,
             effort.load,
         )?;
-        let [server_cpu, client_cpu] = meter.spent()?.micros_each(figures.requests);
-        Ok(vec![
-            figures.rate,
-            figures.p50_ms,
-            figures.p99_ms,
-            server_cpu,
-            client_cpu,
-        ])
+        Ok(pace.with_cost(&meter.spent()?))
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::bench::args::Effort;
 use crate::bench::cases::Case;
-use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, manifest_path};
+use crate::bench::fixture::{ACCEPT_MANIFEST, AUTHORIZATION, Fixture, manifest_path};
 use crate::bench::kind::Kind;
 use crate::bench::meter::Meter;
 use crate::bench::metric::{Aim, Metric};
+use crate::bench::pace::{Pace, REQUEST_CLIENT_CPU, REQUEST_SERVER_CPU};
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::bench::{client, wrk};
@@ -19,9 +20,6 @@ pub(crate) struct ManifestGet {
     connections: u32,
 }
 
-const SERVER_CPU: Metric = Metric::plain("server CPU µs/request");
-const CLIENT_CPU: Metric = Metric::plain("client CPU µs/request");
-
 impl ManifestGet {
     pub(crate) fn over_1() -> Self {
         Self {
@@ -29,13 +27,7 @@ impl ManifestGet {
                 Heading {
                     name: "manifest-1",
                     title: "manifest GET with a password, 1 connection",
-                    metrics: &[
-                        Metric::plain("requests/s"),
-                        Metric::plain("p50 ms"),
-                        Metric::plain("p99 ms"),
-                        SERVER_CPU,
-                        CLIENT_CPU,
-                    ],
+                    metrics: Pace::METRICS,
                 }
             },
             connections: 1,
@@ -48,16 +40,14 @@ impl ManifestGet {
                 Heading {
                     name: "manifest-16",
                     title: "manifest GET with a password, 16 connections",
-                    metrics: &[
+                    metrics: &Pace::metrics(
                         Metric::aimed(
                             "requests/s",
                             &[Aim::RatioAtLeast(60.0), Aim::StaticAtLeast(0.7)],
                         ),
-                        Metric::plain("p50 ms"),
                         Metric::aimed("p99 ms", &[Aim::AtMost(3.0)]),
-                        SERVER_CPU,
-                        CLIENT_CPU,
-                    ],
+                        [REQUEST_SERVER_CPU, REQUEST_CLIENT_CPU],
+                    ),
                 }
             },
             connections: 16,
@@ -87,11 +77,15 @@ impl Case for ManifestGet {
 
     fn prepare(&mut self, server: &Server, fixture: &Fixture) -> Result<(), Error> {
         let file = fixture.path("manifest.got");
-        let accept = format!("Accept: {MANIFEST_TYPE}");
         client::expect(
             server,
             &server.url(&manifest_path()),
-            &["--header", &accept, "--output", &file.to_string_lossy()],
+            &[
+                "--header",
+                ACCEPT_MANIFEST,
+                "--output",
+                &file.to_string_lossy(),
+            ],
             200,
         )?;
         let got = fs_err::read_to_string(&file)?;
@@ -111,21 +105,13 @@ impl Case for ManifestGet {
         _fixture: &Fixture,
         effort: Effort,
     ) -> Result<Vec<f64>, Error> {
-        let accept = format!("Accept: {MANIFEST_TYPE}");
-        let (path, headers) = (manifest_path(), [AUTHORIZATION, &accept]);
+        let (path, headers) = (manifest_path(), [AUTHORIZATION, ACCEPT_MANIFEST]);
         let meter = Meter::begin(server)?;
         // Many handshakes come first, which are part of no request.
         let handshakes = Duration::from_millis(10) * self.connections;
         let duration = effort.load + handshakes;
         let load = wrk::Load::get(&path, &headers, self.connections as usize, duration);
         let figures = wrk::run(server, load)?;
-        let [server_cpu, client_cpu] = meter.spent()?.micros_each(figures.count());
-        Ok(vec![
-            figures.rate(),
-            figures.p50_ms,
-            figures.p99_ms,
-            server_cpu,
-            client_cpu,
-        ])
+        Ok(figures.pace.with_cost(&meter.spent()?))
     }
 }

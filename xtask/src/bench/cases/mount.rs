@@ -5,6 +5,7 @@ use crate::bench::cases::Case;
 use crate::bench::fixture::{AUTHORIZATION, Fixture, REPOSITORY};
 use crate::bench::meter::Meter;
 use crate::bench::metric::Metric;
+use crate::bench::pace::Pace;
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::bench::small::SmallBlobs;
@@ -28,13 +29,11 @@ impl Case for Mount {
             Heading {
                 name: "mount",
                 title: "cross mounts of 1,000 blobs into new repositories, 8 connections",
-                metrics: &[
+                metrics: &Pace::metrics(
                     Metric::plain("mounts/s"),
-                    Metric::plain("p50 ms"),
                     Metric::plain("p99 ms"),
-                    Metric::plain("server CPU µs/mount"),
-                    Metric::plain("client CPU µs/mount"),
-                ],
+                    ["server CPU µs/mount", "client CPU µs/mount"],
+                ),
             }
         }
     }
@@ -60,7 +59,7 @@ impl Case for Mount {
             ..wrk::Load::get("/", &[AUTHORIZATION], CONNECTIONS, effort.load)
         };
         let figures = wrk::run(server, load)?;
-        let [server_cpu, client_cpu] = meter.spent()?.micros_each(figures.count());
+        let sample = figures.pace.with_cost(&meter.spent()?);
         let repositories = server.storage.join("docker/registry/v2/repositories");
         fs_err::remove_dir_all(repositories.join(target))?;
         if let Some(line) = figures.text.lines().find(|line| line.starts_with("other ")) {
@@ -70,13 +69,7 @@ impl Case for Mount {
                 expected: "201 each".to_owned(),
             });
         }
-        Ok(vec![
-            figures.rate(),
-            figures.p50_ms,
-            figures.p99_ms,
-            server_cpu,
-            client_cpu,
-        ])
+        Ok(sample)
     }
 }
 

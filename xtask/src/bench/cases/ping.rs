@@ -5,7 +5,7 @@ use crate::bench::cases::Case;
 use crate::bench::client;
 use crate::bench::fixture::{AUTHORIZATION, Fixture};
 use crate::bench::meter::Meter;
-use crate::bench::metric::Metric;
+use crate::bench::pace::Pace;
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::bench::wrk;
@@ -23,13 +23,7 @@ impl Case for Ping {
             Heading {
                 name: "ping",
                 title: "`/v2/` without a password (401), then with one (200), 16 connections",
-                metrics: &[
-                    Metric::plain("requests/s"),
-                    Metric::plain("p50 ms"),
-                    Metric::plain("p99 ms"),
-                    Metric::plain("server CPU µs/request"),
-                    Metric::plain("client CPU µs/request"),
-                ],
+                metrics: Pace::METRICS,
             }
         }
     }
@@ -72,13 +66,6 @@ end"
                 expected: "one half of them".to_owned(),
             });
         }
-        let [server_cpu, client_cpu] = spent.micros_each(figures.count());
-        Ok(vec![
-            figures.rate(),
-            figures.p50_ms,
-            figures.p99_ms,
-            server_cpu,
-            client_cpu,
-        ])
+        Ok(figures.pace.with_cost(&spent))
     }
 }

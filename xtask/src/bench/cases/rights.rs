@@ -3,7 +3,7 @@
 
 use crate::bench::args::Effort;
 use crate::bench::cases::Case;
-use crate::bench::fixture::{AUTHORIZATION, Fixture, MANIFEST_TYPE, REPOSITORY, manifest_path};
+use crate::bench::fixture::{ACCEPT_MANIFEST, AUTHORIZATION, Fixture, REPOSITORY, manifest_path};
 use crate::bench::kind::Kind;
 use crate::bench::metric::{Aim, Metric};
 use crate::bench::report::Heading;
@@ -56,11 +56,10 @@ impl Case for Rights {
         _fixture: &Fixture,
         effort: Effort,
     ) -> Result<Vec<f64>, Error> {
-        let accept = format!("Accept: {MANIFEST_TYPE}");
         let rate = |server: &Server, authorization: &str| {
-            let (path, headers) = (manifest_path(), [authorization, &accept]);
+            let (path, headers) = (manifest_path(), [authorization, ACCEPT_MANIFEST]);
             let load = wrk::Load::get(&path, &headers, 16, effort.load);
-            wrk::run(server, load).map(|figures| figures.rate())
+            wrk::run(server, load).map(|figures| figures.pace.rate)
         };
         let plain = rate(server, AUTHORIZATION)?;
         let Some(guarded) = self.0.as_ref().filter(|_| server.binary.is_some()) else {

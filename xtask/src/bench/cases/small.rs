@@ -6,6 +6,7 @@ use crate::bench::fixture::{AUTHORIZATION, Fixture};
 use crate::bench::kind::Kind;
 use crate::bench::meter::Meter;
 use crate::bench::metric::Metric;
+use crate::bench::pace::Pace;
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
 use crate::bench::small::SmallBlobs;
@@ -24,13 +25,11 @@ impl Case for PullSmall {
             Heading {
                 name: "pull-small",
                 title: "1,000 blobs of 10 KiB pulled in turn, HTTP/1.1, 8 connections",
-                metrics: &[
+                metrics: &Pace::metrics(
                     Metric::plain("blobs/s"),
-                    Metric::plain("p50 ms"),
                     Metric::plain("p99 ms"),
-                    Metric::plain("server CPU µs/blob"),
-                    Metric::plain("client CPU µs/blob"),
-                ],
+                    ["server CPU µs/blob", "client CPU µs/blob"],
+                ),
             }
         }
     }
@@ -73,13 +72,6 @@ end",
             ..wrk::Load::get("/", &[AUTHORIZATION], CONNECTIONS, effort.load)
         };
         let figures = wrk::run(server, load)?;
-        let [server_cpu, client_cpu] = meter.spent()?.micros_each(figures.count());
-        Ok(vec![
-            figures.rate(),
-            figures.p50_ms,
-            figures.p99_ms,
-            server_cpu,
-            client_cpu,
-        ])
+        Ok(figures.pace.with_cost(&meter.spent()?))
     }
 }
