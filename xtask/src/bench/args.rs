@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// not measured keep their last figures there.
     #[arg(long, conflicts_with_all = ["quick", "small"])]
     pub(crate) write: bool,
+    /// Measure nothing: write docs/BENCHMARKS.md anew from docs/benchmarks.json.
+    #[arg(long, exclusive = true)]
+    pub(crate) rewrite: bool,
     /// Measure docker-registry 3 too: this program, or without PATH one that
     /// `go install` builds.
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
@@ -117,6 +120,12 @@ mod tests {
         assert!(parse("--write --only pull").unwrap().write);
         assert!(parse("--write --quick").is_err());
         assert!(parse("--write --small").is_err());
+    }
+
+    #[test]
+    fn a_report_is_written_anew_without_measuring() {
+        assert!(parse("--rewrite").unwrap().rewrite);
+        assert!(parse("--rewrite --only pull").is_err());
     }
 
     #[test]

@@ -14,6 +14,15 @@ const REPORT: &str = "docs/BENCHMARKS.md";
 /// The files of the repository that a benchmark changes by itself.
 pub(crate) const WRITTEN: [&str; 2] = [FIGURES, REPORT];
 
+/// Writes the report anew from the figures.
+pub(crate) fn rewrite(workspace: &Workspace) -> Result<(), Error> {
+    let root = workspace.root();
+    let record = Record::read(&root.join(FIGURES))?;
+    fs_err::write(root.join(REPORT), text(&record))?;
+    say::note(&format!("written to {REPORT} from {FIGURES}"));
+    Ok(())
+}
+
 /// Where figures go: into the repository's files, or on the screen alone.
 pub(crate) struct Book<'a> {
     workspace: &'a Workspace,
@@ -42,20 +51,20 @@ impl<'a> Book<'a> {
         if self.writes {
             let root = self.workspace.root();
             self.record.write(&root.join(FIGURES))?;
-            fs_err::write(root.join(REPORT), self.text())?;
+            fs_err::write(root.join(REPORT), text(&self.record))?;
         }
         Ok(())
     }
 
     /// Shows all.
     pub(crate) fn close(&self) {
-        say::result(&self.text());
+        say::result(&text(&self.record));
         if self.writes {
             say::note(&format!("written to {REPORT} and {FIGURES}"));
         }
     }
+}
 
-    fn text(&self) -> String {
-        Report::new(&self.record, &cases::headings()).to_string()
-    }
+fn text(record: &Record) -> String {
+    Report::new(record, &cases::headings()).to_string()
 }

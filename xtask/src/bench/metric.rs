@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::bench::bound::Bound;
 use crate::bench::kind::Kind;
 use crate::bench::stats::Summary;
 
@@ -13,6 +14,8 @@ pub(crate) struct Metric {
     pub(crate) label: &'static str,
     /// What Tidegate is to reach: all of them.
     pub(crate) aims: &'static [Aim],
+    /// How far any server could go.
+    pub(crate) bound: Option<Bound>,
 }
 
 /// What Tidegate is to reach in a metric.
@@ -36,12 +39,24 @@ pub(crate) type Samples = BTreeMap<Kind, Vec<Vec<f64>>>;
 impl Metric {
     /// Of interest, without an aim.
     pub(crate) const fn plain(label: &'static str) -> Self {
-        Self { label, aims: &[] }
+        Self::aimed(label, &[])
     }
 
     /// With something to reach.
     pub(crate) const fn aimed(label: &'static str, aims: &'static [Aim]) -> Self {
-        Self { label, aims }
+        Self {
+            label,
+            aims,
+            bound: None,
+        }
+    }
+
+    /// The same, with how far any server could go.
+    pub(crate) const fn bounded(self, bound: Bound) -> Self {
+        Self {
+            bound: Some(bound),
+            ..self
+        }
     }
 
     /// Whether Tidegate reaches all that it is to reach; `None` if there is

@@ -14,6 +14,7 @@ mod args;
 mod batch;
 mod blob;
 mod book;
+mod bound;
 mod cases;
 mod client;
 mod fixture;
@@ -31,6 +32,7 @@ mod recipe;
 mod record;
 mod registry3;
 mod report;
+mod runs;
 pub(crate) mod server;
 mod sizes;
 mod small;
@@ -61,6 +63,9 @@ use crate::{native, process, say};
 /// measured. With `--write` every case is written down as soon as it is
 /// measured, beside the last figures of the others.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
+    if args.rewrite {
+        return book::rewrite(workspace);
+    }
     let cases = cases::chosen(&args.only)?;
     let effort = args.effort();
     install::ensure(&PROGRAMS)?;
@@ -89,7 +94,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     let run = Run {
         machine: machine::describe(),
         versions: machine::versions(workspace, args, registry3.as_deref())?,
-        limits: limits::measure()?,
+        limits: limits::measure(directory.path(), fixture.sizes.layer)?,
         command: args.command_line(),
     };
     let mut book = Book::open(workspace, args)?;

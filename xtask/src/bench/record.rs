@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::bench::kind::Kind;
+use crate::bench::limits::Limit;
 use crate::bench::metric::Samples;
 use crate::error::Error;
 
@@ -39,7 +40,7 @@ pub(crate) struct Run {
     /// Every program that took part.
     pub(crate) versions: Vec<String>,
     /// What the machine can do without any server.
-    pub(crate) limits: Vec<String>,
+    pub(crate) limits: Vec<Limit>,
     /// The command that measures the same again.
     pub(crate) command: String,
 }
@@ -90,6 +91,7 @@ impl Entry {
             .iter()
             .map(|(kind, rows)| (kind.key().to_owned(), json!(rows)))
             .collect();
+        let limits: Vec<_> = self.run.limits.iter().map(Limit::to_string).collect();
         json!({
             "case": self.case,
             "metrics": self.labels,
@@ -97,7 +99,7 @@ impl Entry {
             "others": self.others,
             "machine": self.run.machine,
             "versions": self.run.versions,
-            "limits": self.run.limits,
+            "limits": limits,
             "command": self.run.command,
         })
     }
@@ -117,7 +119,10 @@ impl Entry {
             run: Run {
                 machine: text(&value["machine"])?,
                 versions: texts(&value["versions"])?,
-                limits: texts(&value["limits"])?,
+                limits: texts(&value["limits"])?
+                    .iter()
+                    .map(|line| Limit::parse(line))
+                    .collect::<Option<_>>()?,
                 command: text(&value["command"])?,
             },
         })
@@ -142,6 +147,7 @@ mod tests {
 
     use super::{Entry, Record, Run};
     use crate::bench::kind::Kind;
+    use crate::bench::limits::Limit;
     use crate::bench::metric::Samples;
 
     fn entry(case: &str, figure: f64) -> Entry {
@@ -156,7 +162,7 @@ mod tests {
             run: Run {
                 machine: "a machine".to_owned(),
                 versions: vec!["a 1".to_owned()],
-                limits: Vec::new(),
+                limits: vec![Limit::parse("memcpy 5.75 GiB/s on one core").unwrap()],
                 command: "cargo xtask bench".to_owned(),
             },
         }

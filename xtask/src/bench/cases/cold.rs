@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::bench::args::Effort;
+use crate::bench::bound::Bound;
 use crate::bench::cases::Case;
 use crate::bench::client::{self, Protocol};
 use crate::bench::fixture::{ACCEPT_MANIFEST, AUTHORIZATION, Fixture, manifest_path};
@@ -34,7 +35,7 @@ impl Case for PullCold {
                         (posix_fadvise)",
                 metrics: &[
                     Metric::aimed("MiB/s", &[Aim::RatioAtLeast(1.0)]),
-                    Metric::plain("server CPU-s/GiB"),
+                    Metric::plain("server CPU-s/GiB").bounded(Bound::PullCpu),
                     Metric::plain("p99 ms of 80 manifest GETs/s when nothing else runs"),
                     Metric::aimed(
                         "p99 ms of 80 manifest GETs/s during such pulls",

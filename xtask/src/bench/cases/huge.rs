@@ -2,6 +2,7 @@
 
 use crate::bench::args::Effort;
 use crate::bench::blob::Blob;
+use crate::bench::bound::Bound;
 use crate::bench::cases::Case;
 use crate::bench::client::Protocol;
 use crate::bench::fixture::Fixture;
@@ -26,8 +27,8 @@ impl Case for PushHuge {
                 title: "10 GiB push, HTTP/1.1",
                 metrics: &[
                     Metric::aimed("peak MiB, all processes", &[Aim::AtMost(64.0)]),
-                    Metric::plain("MiB/s"),
-                    Metric::plain("server CPU-s/GiB"),
+                    Metric::plain("MiB/s").bounded(Bound::Disk),
+                    Metric::plain("server CPU-s/GiB").bounded(Bound::PushCpu),
                 ],
             }
         }

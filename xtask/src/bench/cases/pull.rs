@@ -2,6 +2,7 @@
 
 use crate::bench::args::Effort;
 use crate::bench::blob::digest;
+use crate::bench::bound::Bound;
 use crate::bench::cases::Case;
 use crate::bench::client::{self, Protocol};
 use crate::bench::fixture::Fixture;
@@ -21,7 +22,8 @@ pub(crate) struct Pull {
 
 const RATE_1: Metric = Metric::aimed("MiB/s", &[Aim::RatioAtLeast(1.7), Aim::StaticAtLeast(1.0)]);
 const RATE_2: Metric = Metric::aimed("MiB/s", &[Aim::RatioAtLeast(1.5), Aim::StaticAtLeast(1.0)]);
-const SERVER_CPU: Metric = Metric::aimed("server CPU-s/GiB", &[Aim::RatioAtMost(1.0 / 3.0)]);
+const SERVER_CPU: Metric =
+    Metric::aimed("server CPU-s/GiB", &[Aim::RatioAtMost(1.0 / 3.0)]).bounded(Bound::PullCpu);
 const CLIENT_CPU: Metric = Metric::plain("client CPU-s/GiB");
 const PEAK: Metric = Metric::plain("peak MiB, all processes");
 

@@ -2,6 +2,7 @@
 
 use crate::bench::args::Effort;
 use crate::bench::blob::Blob;
+use crate::bench::bound::Bound;
 use crate::bench::cases::Case;
 use crate::bench::fixture::{AUTHORIZATION, Fixture, REPOSITORY};
 use crate::bench::meter::Meter;
@@ -29,7 +30,7 @@ impl Case for PushSmall {
                 title: "100 × 1 MiB pushed (POST, PATCH, PUT), HTTP/1.1, 8 connections",
                 metrics: &[
                     Metric::aimed("blobs/s", &[Aim::RatioAtLeast(4.0)]),
-                    Metric::plain("server CPU-s/GiB"),
+                    Metric::plain("server CPU-s/GiB").bounded(Bound::PushCpu),
                     Metric::plain("client CPU-s/GiB"),
                     Metric::plain("peak MiB, all processes"),
                 ],
