@@ -22,7 +22,8 @@ pub(super) async fn tags_of(
             Err(StoreError::NotFound(_)) => return Ok(found),
             result => result?,
         };
-        for tag in page.items.iter().filter(|tag| counts(tag)) {
+        let tags = page.items.to_vec();
+        for tag in tags.iter().filter(|tag| counts(tag)) {
             let current = match store.tagged(repo, tag).await {
                 Err(StoreError::NotFound(_) | StoreError::Damaged { .. }) => continue,
                 result => result?,
@@ -31,7 +32,7 @@ pub(super) async fn tags_of(
                 found.push(tag.clone());
             }
         }
-        match page.items.into_iter().next_back() {
+        match tags.into_iter().next_back() {
             Some(last) if page.more => after = Some(last),
             _ => return Ok(found),
         }

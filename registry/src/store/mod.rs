@@ -11,6 +11,8 @@ mod maintain;
 mod manifest;
 #[cfg(any(test, feature = "memory"))]
 pub mod memory;
+mod names;
+mod tags;
 
 use std::fmt;
 use std::io;
@@ -34,6 +36,7 @@ pub use maintain::{
 pub use manifest::{NewManifest, StoredManifest};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::Memory;
+pub use tags::{TagPage, Tags};
 
 /// A place for repositories.
 ///
@@ -168,7 +171,7 @@ pub trait Store: Send + Sync + 'static {
         repo: &RepoName,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Tag>, StoreError>;
+    ) -> Result<TagPage, StoreError>;
 
     /// The repositories after `after`, in byte order, at most `limit` of them:
     /// those that have a manifest or a tag.

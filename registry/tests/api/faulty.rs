@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tidegate_registry::oci::{Digest, RepoName, Tag};
 use tidegate_registry::store::{
-    Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId,
+    Blob, NewManifest, Page, Store, StoreError, StoredManifest, TagPage, Upload, UploadId,
 };
 
 /// What of [`Store`] or [`Upload`] fails.
@@ -194,7 +194,7 @@ impl Store for Faulty {
         repo: &RepoName,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Tag>, StoreError> {
+    ) -> Result<TagPage, StoreError> {
         self.plan.check(Operation::Tags)?;
         self.store.tags(repo, after, limit).await
     }

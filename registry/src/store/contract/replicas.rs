@@ -160,7 +160,7 @@ pub(super) async fn pages_hold_while_others_change_the_list(subject: Subject) {
                 let page = page.await.unwrap();
                 assert!(page.items.len() <= limit);
                 assert!(!page.more || !page.items.is_empty());
-                seen.extend(page.items);
+                seen.extend(page.items.to_vec());
                 if !page.more {
                     break;
                 }

@@ -6,18 +6,25 @@
 //! long as these are the same, so that what another process writes is seen at
 //! once. A directory that changed a moment ago may change again within the same
 //! tick of the file system's clock: what is read then is used only once.
+//!
+//! What was found out about a name may be kept with it (see [`Listed::mark`]).
+
+mod seen;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use moka::ops::compute::Op;
 use moka::sync::Cache;
+use rustix::fs::FileType;
 
-use super::names::{Names, Unsorted};
+use self::seen::Seen;
 use super::opened::{Opened, Stamp};
+use crate::store::names::{Names, Unsorted};
 
 /// Bytes of names that are kept: a million tags or so.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -43,13 +50,49 @@ pub(super) type Expand = fn(&str, &mut Unsorted) -> io::Result<()>;
 #[derive(Debug, Clone)]
 struct Listing {
     stamp: Stamp,
-    names: Arc<Names>,
+    listed: Listed,
+}
+
+/// The names of a directory, and what was found out about them.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    /// In byte order.
+    pub(super) names: Arc<Names>,
+    /// `None` where there may be symbolic links, which lead elsewhere.
+    seen: Option<Arc<Seen>>,
+}
+
+impl Listed {
+    fn new(names: Unsorted, are_directories: bool) -> Self {
+        let names = Arc::new(names.sort());
+        let seen = are_directories.then(|| Arc::new(Seen::new(names.len())));
+        Self { names, seen }
+    }
+
+    /// Notes that what was looked for below the directory of this name is
+    /// there. It has to be something that nobody removes without removing that
+    /// directory too, which changes the stamp that the names are kept with: so
+    /// there is no need to look again.
+    pub(super) fn mark(&self, index: usize) {
+        if let Some(seen) = &self.seen {
+            seen.mark(index);
+        }
+    }
+
+    /// Those names of a range, by their numbers, that have to be looked at.
+    pub(super) fn unseen(&self, range: Range<usize>) -> Vec<usize> {
+        match &self.seen {
+            Some(seen) => seen.unmarked(range),
+            None => range.collect(),
+        }
+    }
 }
 
 impl Listings {
     pub(super) fn new() -> Self {
         let weigh = |path: &OsString, listing: &Listing| {
-            let bytes = path.len() + listing.names.bytes() + ENTRY_BYTES;
+            let names = &listing.listed.names;
+            let bytes = path.len() + names.bytes() + Seen::bytes(names.len()) + ENTRY_BYTES;
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         Self {
@@ -65,22 +108,17 @@ impl Listings {
     ///
     /// `expand` turns each name that may be a directory's into what is listed.
     /// It has to be the same function for the same directory at all times.
-    pub(super) fn of(
-        &self,
-        directory: &Opened,
-        below: &str,
-        expand: Expand,
-    ) -> io::Result<Arc<Names>> {
+    pub(super) fn of(&self, directory: &Opened, below: &str, expand: Expand) -> io::Result<Listed> {
         let Some(stamp) = directory.stamp(below)? else {
-            return Ok(Arc::new(Unsorted::default().sort()));
+            return Ok(Listed::new(Unsorted::default(), false));
         };
         let path = directory.path_of(below).into_os_string();
         if let Some(kept) = self.kept.get::<OsStr>(&path)
             && kept.stamp == stamp
         {
-            return Ok(kept.names);
+            return Ok(kept.listed);
         }
-        let read = || read(directory, below, expand).map(Arc::new);
+        let read = || read(directory, below, expand);
         // What happens to the directory from here on has a later time.
         if !stamp.is_older_than(SETTLED_AFTER, SystemTime::now()) {
             return read();
@@ -89,20 +127,29 @@ impl Listings {
         let entry = self.kept.entry_by_ref::<OsStr>(&path);
         let computed = entry.and_try_compute_with(|kept| match kept {
             Some(kept) if kept.value().stamp == stamp => Ok(Op::Nop),
-            _ => read().map(|names| Op::Put(Listing { stamp, names })),
+            _ => read().map(|listed| Op::Put(Listing { stamp, listed })),
         })?;
         match computed.into_entry() {
-            Some(entry) => Ok(entry.into_value().names),
+            Some(entry) => Ok(entry.into_value().listed),
             None => read(),
         }
     }
+
+    /// Forgets what is known of a directory, for those who change something in
+    /// it that its times do not show. What was seen before this returns is not
+    /// used by a list that is begun after it.
+    pub(super) fn forget(&self, directory: &Path) {
+        self.kept.invalidate(directory.as_os_str());
+    }
 }
 
-fn read(directory: &Opened, below: &str, expand: Expand) -> io::Result<Names> {
+fn read(directory: &Opened, below: &str, expand: Expand) -> io::Result<Listed> {
     let mut names = Unsorted::default();
-    directory.for_each_name(below, |name| {
+    let mut are_directories = true;
+    directory.for_each_name(below, |name, file_type| {
+        are_directories &= file_type == FileType::Directory;
         expand(name, &mut names)?;
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(names.sort())
+    Ok(Listed::new(names, are_directories))
 }

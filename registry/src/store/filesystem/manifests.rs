@@ -224,7 +224,11 @@ pub(super) fn delete_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<
 /// Removes a tag, with what is known about it. False if it is not there.
 pub(super) fn remove_tag(shared: &Shared, repo: &RepoName, tag: &Tag) -> Result<bool, StoreError> {
     // The current link is the tag: without it, the rest is not seen.
-    if !durable::remove(&shared.layout.tag_current_link(repo, tag))? {
+    let removed = durable::remove(&shared.layout.tag_current_link(repo, tag));
+    // Also if this goes no further, or went no further in another process: the
+    // directory of tags may not have changed then.
+    shared.listings.forget(&shared.layout.tags(repo));
+    if !removed? {
         return Ok(false);
     }
     let directory = shared.layout.tag(repo, tag);

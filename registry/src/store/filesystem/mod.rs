@@ -5,7 +5,7 @@
 //! - `claims`, `locks`: how what is in use stays, and changes keep apart
 //! - `quick`, `frames`: how bytes are read without waiting in a thread
 //! - `blobs`, `manifests`, `aliases`: what is stored
-//! - `walk`, `listing`, `names`, `opened`: lists of it
+//! - `walk`, `listing`, `opened`: lists of it
 //! - `uploads`, `leases`, `staged`, `writer`, `commit`: how a blob comes in
 //! - `maintain`, `inventory`, `tidy`: how what nobody uses goes
 
@@ -26,7 +26,6 @@ mod listing;
 mod locks;
 mod maintain;
 mod manifests;
-mod names;
 mod opened;
 mod pointers;
 mod pool;
@@ -55,7 +54,9 @@ use self::locks::RepoLocks;
 pub use self::manifests::CacheUse;
 use self::pool::blocking;
 use self::walk::Witnesses;
-use super::{Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId};
+use super::{
+    Blob, NewManifest, Page, Store, StoreError, StoredManifest, TagPage, Upload, UploadId,
+};
 use crate::oci::{Digest, RepoName, Tag};
 
 /// A registry's data below one directory, as distribution keeps it.
@@ -231,7 +232,7 @@ impl Store for Filesystem {
         repo: &RepoName,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Tag>, StoreError> {
+    ) -> Result<TagPage, StoreError> {
         let (repo, after) = (repo.clone(), after.map(str::to_owned));
         self.blocking(move |shared| walk::tags(shared, &repo, after.as_deref(), limit))
             .await

@@ -77,14 +77,14 @@ impl Opened {
     /// Gives `each` the names in a directory below, or in this one by an empty
     /// name, in no order, until it breaks off; none if it is not there. What is
     /// known to be no directory is left out, and names that are not text are
-    /// nobody's of ours.
+    /// nobody's of ours. Of each comes what is known of its type.
     ///
     /// Symbolic links are given without a look at what they lead to, which may
     /// come and go while this directory stays the same.
     pub(super) fn for_each_name(
         &self,
         below: &str,
-        mut each: impl FnMut(&str) -> io::Result<ControlFlow<()>>,
+        mut each: impl FnMut(&str, FileType) -> io::Result<ControlFlow<()>>,
     ) -> io::Result<()> {
         let fail = |errno| failed("read", &self.path_of(below), errno);
         let here = if below.is_empty() { "." } else { below };
@@ -107,7 +107,7 @@ impl Opened {
             if let Ok(name) = entry.file_name().to_str()
                 && may_be_directory
                 && !matches!(name, "." | "..")
-                && each(name)?.is_break()
+                && each(name, entry.file_type())?.is_break()
             {
                 break;
             }
@@ -192,7 +192,7 @@ mod tests {
     fn names(opened: &Opened, below: &str) -> Vec<String> {
         let mut names = Vec::new();
         opened
-            .for_each_name(below, |name| {
+            .for_each_name(below, |name, _| {
                 names.push(name.to_owned());
                 Ok(ControlFlow::Continue(()))
             })

@@ -2,6 +2,7 @@
 
 mod parallel;
 mod repositories;
+mod tags;
 mod witnesses;
 
 use std::io;
@@ -10,56 +11,12 @@ use std::path::Path;
 use fs_err as fs;
 
 pub(super) use self::repositories::{places, repositories};
+pub(super) use self::tags::tags;
 pub(super) use self::witnesses::Witnesses;
-use super::Shared;
 use super::durable::is_absent;
-use super::layout::{LINK, Layout, TAG_LINK};
-use super::opened::Opened;
+use super::layout::{LINK, Layout};
 use crate::oci::{Digest, RepoName, Tag};
-use crate::store::{Missing, Page, StoreError};
-
-/// The tags after `after`. A directory without a current link is what an
-/// interrupted push or deletion leaves, and is no tag.
-pub(super) fn tags(
-    shared: &Shared,
-    repo: &RepoName,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Page<Tag>, StoreError> {
-    let layout = &shared.layout;
-    let mut page = PageBuilder::new(limit);
-    let Some(directory) = Opened::open(&layout.tags(repo))? else {
-        // Without tags; but is it a repository at all?
-        return if fs::exists(layout.manifests(repo))? {
-            Ok(page.finish())
-        } else {
-            Err(StoreError::NotFound(Missing::Repository(repo.clone())))
-        };
-    };
-    let names = shared.listings.of(&directory, "", |name, tags| {
-        if name.parse::<Tag>().is_ok() {
-            tags.push(&[name])
-        } else {
-            Ok(())
-        }
-    })?;
-    let mut rest = names.from(|name| after.is_some_and(|after| name <= after));
-    while !rest.is_empty() && !page.is_full() {
-        let round = rest.start..rest.end.min(rest.start.saturating_add(page.room()));
-        let found = parallel::find(round.len(), |index, link| {
-            let name = names.at(round.start + index);
-            link.clear();
-            link.extend([name, "/", TAG_LINK]);
-            match name.parse() {
-                Ok(tag) if directory.holds(link)? => Ok::<_, StoreError>(Some(tag)),
-                _ => Ok(None),
-            }
-        })?;
-        page.items.extend(found);
-        rest.start = round.end;
-    }
-    Ok(page.finish())
-}
+use crate::store::{Page, StoreError};
 
 /// The names of all directories of tags, in no order.
 pub(super) fn tag_names(layout: &Layout, repo: &RepoName) -> Result<Vec<Tag>, StoreError> {
@@ -165,4 +122,4 @@ impl<T> PageBuilder<T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,7 +3,7 @@
 use super::bucket::{Bucket, List, Listed};
 use super::{keys, tags};
 use crate::oci::{RepoName, Tag};
-use crate::store::{Missing, Page, StoreError};
+use crate::store::{Missing, Page, StoreError, TagPage, Tags};
 
 /// The tags after `after`, without names that are only reserved.
 pub(super) async fn tags(
@@ -11,7 +11,7 @@ pub(super) async fn tags(
     repo: &RepoName,
     after: Option<&str>,
     limit: usize,
-) -> Result<Page<Tag>, StoreError> {
+) -> Result<TagPage, StoreError> {
     let prefix = keys::tags(repo);
     let start_after = after.map(|after| format!("{prefix}{after}"));
     let reservation = tags::reservation_length()?;
@@ -34,7 +34,7 @@ pub(super) async fn tags(
                 continue;
             }
             if items.len() == limit {
-                return Ok(Page { items, more: true });
+                return page_of(&items, true);
             }
             items.push(tag);
         }
@@ -47,7 +47,12 @@ pub(super) async fn tags(
     if items.is_empty() && !any(bucket, &keys::revisions(repo)).await? {
         return Err(StoreError::NotFound(Missing::Repository(repo.clone())));
     }
-    Ok(Page { items, more: false })
+    page_of(&items, false)
+}
+
+fn page_of(tags: &[Tag], more: bool) -> Result<TagPage, StoreError> {
+    let items = Tags::sorted(tags)?;
+    Ok(TagPage { items, more })
 }
 
 /// The repositories after `after` that have something in one of the trees.

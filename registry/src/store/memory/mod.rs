@@ -61,7 +61,9 @@ use self::session::Session;
 use self::writer::BucketUpload;
 #[cfg(doc)]
 use super::Maintain;
-use super::{Blob, NewManifest, Page, Store, StoreError, StoredManifest, Upload, UploadId};
+use super::{
+    Blob, NewManifest, Page, Store, StoreError, StoredManifest, TagPage, Upload, UploadId,
+};
 use crate::oci::{Digest, RepoName, Tag};
 
 /// A registry's data in an object store in memory.
@@ -208,7 +210,7 @@ impl Store for Memory {
         repo: &RepoName,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Tag>, StoreError> {
+    ) -> Result<TagPage, StoreError> {
         lists::tags(&self.bucket, repo, after, limit).await
     }
 

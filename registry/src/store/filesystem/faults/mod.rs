@@ -51,6 +51,9 @@ enum Action {
     Expire(RepoName, &'static str),
 }
 
+/// Where all of it happens.
+const REPOSITORIES: [&str; 2] = ["a", "b/c"];
+
 /// What a store has to answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct World {
@@ -300,16 +303,26 @@ async fn assert_between(store: &Filesystem, before: &World, after: &World, place
         let listed = store.referrers(repo, subject).await.unwrap();
         assert!(listed.contains(referrer), "{place}");
     }
-    for repo in ["a", "b/c"] {
-        let inventory = store.inventory(&self::repo(repo)).await.unwrap();
+    for repo in REPOSITORIES.map(repo) {
+        let inventory = store.inventory(&repo).await.unwrap();
         assert_eq!(inventory.damaged, [], "{place}");
+        let tags = inventory.tags.into_iter().map(|entry| entry.tag).collect();
+        assert_eq!(listed(store, &repo).await, tags, "{place}");
+    }
+}
+
+/// What the list of tags says, of which some may have been kept in memory.
+async fn listed(store: &Filesystem, repo: &RepoName) -> BTreeSet<Tag> {
+    match store.tags(repo, None, usize::MAX).await {
+        Err(StoreError::NotFound(_)) => BTreeSet::new(),
+        page => page.unwrap().items.to_vec().into_iter().collect(),
     }
 }
 
 /// Asserts that a store has exactly what it has to.
 async fn assert_is(store: &Filesystem, world: &World, place: &str) {
     assert_between(store, world, world, place).await;
-    for repo in ["a", "b/c"].map(repo) {
+    for repo in REPOSITORIES.map(repo) {
         let inventory = store.inventory(&repo).await.unwrap();
         let listed: BTreeSet<_> = inventory.layers.iter().map(|layer| layer.digest).collect();
         let names = world.blobs.keys().filter(|(of, _)| *of == repo);

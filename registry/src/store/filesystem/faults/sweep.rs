@@ -4,7 +4,9 @@ use rustix::io::Errno;
 
 use super::super::Filesystem;
 use super::super::disk::script::{Fault, Script};
-use super::{World, assert_between, assert_is, scenario, scratch};
+use super::super::walk::tests::settle;
+use super::{REPOSITORIES, World, assert_between, assert_is, repo, scenario, scratch};
+use crate::store::Store;
 
 #[tokio::test]
 async fn one_step_fails() {
@@ -40,6 +42,12 @@ async fn fails(index: usize, fault: Fault) -> bool {
             action.run(&store).await.unwrap();
             action.apply(&mut before);
         }
+    }
+    // So that all lists are kept, and what was found out about their tags.
+    settle(root.path());
+    for repo in REPOSITORIES.map(repo) {
+        // Of one that is gone by now, there is nothing to keep.
+        let _ = store.tags(&repo, None, usize::MAX).await;
     }
     let mut after = before.clone();
     let action = &actions[index];

@@ -10,8 +10,8 @@ use crate::oci::RepoName;
 use crate::store::filesystem::Shared;
 use crate::store::filesystem::layout::{LINK, TAG_LINK};
 use crate::store::filesystem::listing::SETTLED_AFTER;
-use crate::store::filesystem::names::Names;
 use crate::store::filesystem::opened::Opened;
+use crate::store::names::Names;
 use crate::store::{Page, StoreError};
 
 /// The repositories after `after`.
@@ -140,13 +140,14 @@ impl Walk<'_> {
     /// of whole names.
     fn read(&self, prefix: &str) -> io::Result<Arc<Names>> {
         let listings = &self.shared.listings;
-        listings.of(&self.directory, prefix, |name, steps| {
+        let listed = listings.of(&self.directory, prefix, |name, steps| {
             if name.parse::<RepoName>().is_ok() {
                 steps.push(&[name])?;
                 steps.push(&[name, "/"])?;
             }
             Ok(())
-        })
+        })?;
+        Ok(listed.names)
     }
 }
 
@@ -176,7 +177,7 @@ fn has_manifests(walk: &Walk<'_>, repo: &RepoName) -> Result<bool, StoreError> {
 /// The path of any link that lies in a directory below a directory.
 fn any_link(directory: &Opened, below: &str, link: &str) -> io::Result<Option<String>> {
     let mut found = None;
-    directory.for_each_name(below, |name| {
+    directory.for_each_name(below, |name, _| {
         let path = format!("{below}/{name}/{link}");
         if !directory.holds(&path)? {
             return Ok(ControlFlow::Continue(()));

@@ -81,6 +81,10 @@ impl Names {
         from.next().is_some_and(|first| self.at(first) == name)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
