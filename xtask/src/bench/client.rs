@@ -9,6 +9,9 @@ use crate::process;
 /// What curl is asked to write after the headers.
 const TRAILER: &str = "\n%{http_code} %{http_version} %{time_total} %{size_download}\n";
 
+/// What it is asked to write after each of several answers.
+const KEPT_TRAILER: &str = "%{http_code} %{num_connects} %{time_total}\n";
+
 /// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -127,6 +130,27 @@ pub(crate) fn streams(server: &Server, url: &str, streams: u32) -> Result<Vec<An
         .collect()
 }
 
+/// Requests `url` so many times, one after the other over one connection, and
+/// gives the seconds that each took. The first, which makes the connection, is
+/// not among them.
+pub(crate) fn over_one_connection(
+    server: &Server,
+    url: &str,
+    requests: u32,
+) -> Result<Vec<f64>, Error> {
+    let mut curl = curl(server);
+    curl.args(["--write-out", KEPT_TRAILER]);
+    for _ in 0..=requests {
+        curl.args(["--output", "/dev/null", url]);
+    }
+    let text = process::output(&mut curl)?;
+    kept(&text, requests).ok_or_else(|| Error::Answer {
+        command: process::shown(&curl),
+        got: text,
+        expected: format!("one connection and {requests} answers with status 200 after the first"),
+    })
+}
+
 fn one(server: &Server, url: &str, options: &[&str]) -> Command {
     let mut curl = curl(server);
     if !options.contains(&"--output") {
@@ -192,11 +216,21 @@ pub(crate) fn parse(text: &str) -> Option<Answer> {
     figures.next().is_none().then_some(answer)
 }
 
+/// Reads what [`KEPT_TRAILER`] asks for of a first answer and so many more.
+fn kept(text: &str, more: u32) -> Option<Vec<f64>> {
+    let mut lines = text.lines();
+    let first = lines.next()?;
+    let seconds = lines
+        .map(|line| line.strip_prefix("200 0 ")?.parse().ok())
+        .collect::<Option<Vec<f64>>>()?;
+    (first.starts_with("200 1 ") && seconds.len() == usize::try_from(more).ok()?).then_some(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Answer, parse};
+    use super::{Answer, kept, parse};
 
     #[test]
     fn headers_and_figures_are_read() {
@@ -229,10 +263,23 @@ mod tests {
         assert_eq!(parse("200 1.1 0.1 5 more\n"), None);
     }
 
+    #[test]
+    fn a_connection_that_is_kept_is_one() {
+        let first = "200 1 0.006\n";
+        let two = format!("{first}200 0 0.001\n200 0 0.002\n");
+        assert_eq!(kept(&two, 2), Some(vec![0.001, 0.002]));
+        assert_eq!(kept(&two, 3), None);
+        assert_eq!(kept(&format!("{first}200 1 0.006\n"), 1), None);
+        assert_eq!(kept(&format!("{first}404 0 0.001\n"), 1), None);
+        assert_eq!(kept("401 1 0.006\n200 0 0.001\n", 1), None);
+        assert_eq!(kept("", 0), None);
+    }
+
     proptest! {
         #[test]
         fn no_answer_makes_the_parser_panic(text in "(?s).*") {
             let _ = parse(&text);
+            let _ = kept(&text, 1);
         }
     }
 }
