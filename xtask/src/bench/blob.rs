@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::process;
 
 /// A file and its digest.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Blob {
     /// Where its bytes are.
     pub(crate) file: PathBuf,

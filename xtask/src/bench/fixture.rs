@@ -32,7 +32,7 @@ const SMALL_LAYERS: u64 = 5;
 const BCRYPT_COST: &str = "5";
 
 /// The files of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fixture {
     directory: PathBuf,
     /// How much work there is.
@@ -78,6 +78,17 @@ impl Fixture {
     /// A path in the run's directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// The same files for servers whose own are to be apart, in a directory of
+    /// that name.
+    pub(crate) fn beneath(&self, name: &str) -> Result<Self, Error> {
+        let directory = self.path(name);
+        fs_err::create_dir_all(&directory)?;
+        Ok(Self {
+            directory,
+            ..self.clone()
+        })
     }
 
     /// Writes what curl needs to know to use a server with this authority.

@@ -144,7 +144,8 @@ fn start(
     cases: &[Box<dyn Case>],
 ) -> Result<Vec<Server>, Error> {
     let wanted = |kind| cases.iter().any(|case| case.servers().contains(&kind));
-    let (tidegate, site) = tidegate::start(binary, fixture)?;
+    let tidegate = tidegate::start(binary, fixture)?;
+    let site = tidegate.site.clone();
     let debian = process::find("docker-registry").unwrap_or_else(|| "docker-registry".into());
     let mut servers = vec![
         recipe::start(Kind::Recipe, &debian, &site, fixture)?,
@@ -157,6 +158,22 @@ fn start(
         servers.push(recipe::start(Kind::Registry3, program, &site, fixture)?);
     }
     Ok(servers)
+}
+
+/// Starts another server like `server`, with nothing in it yet, on `fixture`'s
+/// files.
+fn start_another(server: &Server, fixture: &Fixture) -> Result<Server, Error> {
+    let Server {
+        kind,
+        program,
+        site,
+        ..
+    } = server;
+    match kind {
+        Kind::Tidegate => tidegate::start(program, fixture),
+        Kind::Static => static_files::start(site, fixture),
+        Kind::Recipe | Kind::Registry3 => recipe::start(*kind, program, site, fixture),
+    }
 }
 
 fn measure(

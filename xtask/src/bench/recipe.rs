@@ -43,9 +43,9 @@ pub(crate) fn start(
         name: kind.name(),
         kind,
         address,
-        binary: None,
+        program: registry.to_owned(),
         storage,
-        authority: site.authority.clone(),
+        site: site.clone(),
         client_config: fixture.client_config(&format!("{}.curl", kind.key()), &site.authority)?,
         services: vec![nginx, service],
     };

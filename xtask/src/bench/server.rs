@@ -15,7 +15,7 @@ use crate::service::Service;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// The certificate that both servers show, and its authority's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Site {
     /// PEM.
     pub(crate) authority: PathBuf,
@@ -34,12 +34,12 @@ pub(crate) struct Server {
     pub(crate) kind: Kind,
     /// Where it speaks TLS.
     pub(crate) address: SocketAddr,
-    /// Its own commands, if it has them in one program with the server.
-    pub(crate) binary: Option<PathBuf>,
+    /// The registry's program; nginx where there is no registry.
+    pub(crate) program: PathBuf,
     /// What distribution calls `rootdirectory`.
     pub(crate) storage: PathBuf,
-    /// The certificate authority that clients must trust.
-    pub(crate) authority: PathBuf,
+    /// What it shows to clients, and what they must trust.
+    pub(crate) site: Site,
     /// curl's configuration: trust and credentials.
     pub(crate) client_config: PathBuf,
     /// What was started for it, the one that clients talk to first.

@@ -28,9 +28,9 @@ pub(crate) fn start(site: &Site, fixture: &Fixture) -> Result<Server, Error> {
         name: Kind::Static.name(),
         kind: Kind::Static,
         address,
-        binary: None,
+        program: "nginx".into(),
         storage: directory,
-        authority: site.authority.clone(),
+        site: site.clone(),
         client_config: fixture.client_config("static.curl", &site.authority)?,
         services: vec![service],
     };

@@ -8,9 +8,9 @@ use crate::bench::server::{Server, Site, free_address};
 use crate::error::Error;
 use crate::service::Service;
 
-/// Starts it and waits until it answers. The certificates it made are
-/// returned, for the other server to show the same.
-pub(crate) fn start(binary: &Path, fixture: &Fixture) -> Result<(Server, Site), Error> {
+/// Starts it and waits until it answers. Its site is the one that it made, for
+/// the other servers to show the same.
+pub(crate) fn start(binary: &Path, fixture: &Fixture) -> Result<Server, Error> {
     let directory = fixture.path("tidegate");
     let auth = directory.join("auth");
     fs_err::create_dir_all(&auth)?;
@@ -35,12 +35,12 @@ pub(crate) fn start(binary: &Path, fixture: &Fixture) -> Result<(Server, Site), 
         name: Kind::Tidegate.name(),
         kind: Kind::Tidegate,
         address,
-        binary: Some(binary.to_owned()),
+        program: binary.to_owned(),
         storage: directory.join("registry"),
-        authority: site.authority.clone(),
         client_config: fixture.client_config("tidegate.curl", &site.authority)?,
+        site,
         services: vec![service],
     };
     server.wait_until_ready()?;
-    Ok((server, site))
+    Ok(server)
 }

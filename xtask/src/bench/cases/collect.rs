@@ -60,17 +60,10 @@ impl Case for Collect {
             root.display()
         );
         fs_err::write(&config, text)?;
-        let mut command = match &server.binary {
-            Some(tidegate) => {
-                let mut command = Command::new(tidegate);
-                command.args(["registry", "garbage-collect", "--quiet"]);
-                command
-            }
-            None => {
-                let mut command = process::command("docker-registry");
-                command.arg("garbage-collect");
-                command
-            }
+        let mut command = Command::new(&server.program);
+        match server.kind {
+            Kind::Tidegate => command.args(["registry", "garbage-collect", "--quiet"]),
+            _ => command.arg("garbage-collect"),
         };
         command.arg(&config);
         let begun = Instant::now();

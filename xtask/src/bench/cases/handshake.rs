@@ -108,7 +108,7 @@ impl Handshakes {
             .args(["-connect", &server.address.to_string()])
             .args(["-time", &effort.load.as_secs().to_string()])
             .args(["-verify", "3", "-CAfile"])
-            .arg(&server.authority);
+            .arg(&server.site.authority);
         openssl
     }
 }

@@ -9,11 +9,15 @@ use crate::bench::kind::Kind;
 use crate::bench::metric::{Aim, Metric};
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
-use crate::bench::{net, wrk};
+use crate::bench::{self, net, wrk};
 use crate::error::Error;
 
-/// Connections that have made a handshake and one request each.
-pub(crate) struct Idle;
+/// Connections that have made a handshake and one request each: to the server
+/// that the other cases were about, and to one that has just been started.
+#[derive(Default)]
+pub(crate) struct Idle {
+    measured: u32,
+}
 
 /// All must be connected before that, and none is closed before that.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -27,6 +31,11 @@ impl Case for Idle {
                 metrics: &[
                     Metric::aimed("resident MiB, all processes", &[Aim::AtMost(100.0)]),
                     Metric::plain("more than before, MiB"),
+                    Metric::aimed(
+                        "resident MiB of a server just started",
+                        &[Aim::AtMost(100.0)],
+                    ),
+                    Metric::plain("more than before, MiB, just started"),
                 ],
             }
         }
@@ -42,28 +51,39 @@ impl Case for Idle {
         fixture: &Fixture,
         _effort: Effort,
     ) -> Result<Vec<f64>, Error> {
-        let before = server.memory()?.resident_mib;
         let connections = fixture.sizes.idle;
-        let script = script(connections);
-        let load = wrk::Load {
-            threads: 1,
-            script: &script,
-            ..wrk::Load::get("/v2/", &[], connections, LIMIT)
-        };
-        let mut clients = wrk::start(server, load)?;
-        clients.wait_for("all answered")?;
-        let with_them = server.memory()?.resident_mib;
-        let connected = net::connections_to(server.address)?;
-        drop(clients);
-        if connected < connections {
-            return Err(Error::Answer {
-                command: format!("{connections} connections to {}", server.name),
-                got: format!("{connected} that stay"),
-                expected: "all of them".to_owned(),
-            });
-        }
-        Ok(vec![with_them, with_them - before])
+        let [with_them, more] = memory_for(server, connections)?;
+        self.measured += 1;
+        let fixture = fixture.beneath(&format!("idle-{}", self.measured))?;
+        let fresh = bench::start_another(server, &fixture)?;
+        let [fresh_with_them, fresh_more] = memory_for(&fresh, connections)?;
+        Ok(vec![with_them, more, fresh_with_them, fresh_more])
     }
+}
+
+/// What `server` holds in memory while so many connections are idle, in MiB,
+/// and how much more that is than before.
+fn memory_for(server: &Server, connections: usize) -> Result<[f64; 2], Error> {
+    let before = server.memory()?.resident_mib;
+    let script = script(connections);
+    let load = wrk::Load {
+        threads: 1,
+        script: &script,
+        ..wrk::Load::get("/v2/", &[], connections, LIMIT)
+    };
+    let mut clients = wrk::start(server, load)?;
+    clients.wait_for("all answered")?;
+    let with_them = server.memory()?.resident_mib;
+    let connected = net::connections_to(server.address)?;
+    drop(clients);
+    if connected < connections {
+        return Err(Error::Answer {
+            command: format!("{connections} connections to {}", server.name),
+            got: format!("{connected} that stay"),
+            expected: "all of them".to_owned(),
+        });
+    }
+    Ok([with_them, with_them - before])
 }
 
 /// One request on each connection at once, and no second one.

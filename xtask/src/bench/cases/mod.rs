@@ -103,7 +103,7 @@ fn all() -> Vec<Box<dyn Case>> {
         Box::new(rights::Rights::default()),
         Box::new(lists::Lists),
         Box::new(collect::Collect),
-        Box::new(idle::Idle),
+        Box::new(idle::Idle::default()),
         Box::new(memory::ResidentMemory),
     ]
 }

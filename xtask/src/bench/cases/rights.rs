@@ -43,7 +43,7 @@ impl Case for Rights {
     }
 
     fn prepare(&mut self, server: &Server, fixture: &Fixture) -> Result<(), Error> {
-        if server.binary.is_some() {
+        if server.kind == Kind::Tidegate {
             self.0 = Some(Guarded::start(server, fixture)?);
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Case for Rights {
             wrk::run(server, load).map(|figures| figures.pace.rate)
         };
         let plain = rate(server, AUTHORIZATION)?;
-        let Some(guarded) = self.0.as_ref().filter(|_| server.binary.is_some()) else {
+        let Some(guarded) = self.0.as_ref().filter(|_| server.kind == Kind::Tidegate) else {
             return Ok(vec![plain]);
         };
         let with_rules = rate(&guarded.server, AUTHORIZATION)?;
@@ -78,15 +78,11 @@ impl Case for Rights {
 impl Guarded {
     fn start(plain: &Server, fixture: &Fixture) -> Result<Self, Error> {
         let address = free_address()?;
-        let certs = fixture.path("tidegate").join("certs");
         let mut text = format!(
             "[[listener]]\naddress = \"{address}\"\n\n\
              [[certificate]]\ncert = {:?}\nkey = {:?}\n\n\
              [auth]\nhtpasswd = {:?}\n\n[registry]\nroot = {:?}\n",
-            certs.join("site.crt"),
-            certs.join("site.key"),
-            fixture.htpasswd,
-            plain.storage,
+            plain.site.certificate, plain.site.key, fixture.htpasswd, plain.storage,
         );
         // All but the last are about others; strangers are among them, so that
         // tokens are asked for.
@@ -99,18 +95,17 @@ impl Guarded {
         text.push_str("\n[[access.rule]]\nusers = [\"*\"]\nrepositories = [\"team/**\"]\n");
         let config = fixture.path("rights.toml");
         fs_err::write(&config, text)?;
-        let binary = plain.binary.as_deref().expect("only Tidegate has rights");
-        let mut command = std::process::Command::new(binary);
+        let mut command = std::process::Command::new(&plain.program);
         command.arg("serve").arg("--config").arg(&config);
         let service = Service::start("tidegate", &mut command, &fixture.path("rights.log"))?;
         let mut server = Server {
             name: "Tidegate with rules",
             kind: plain.kind,
             address,
-            binary: plain.binary.clone(),
+            program: plain.program.clone(),
             storage: plain.storage.clone(),
-            authority: plain.authority.clone(),
-            client_config: fixture.client_config("rights.curl", &plain.authority)?,
+            site: plain.site.clone(),
+            client_config: fixture.client_config("rights.curl", &plain.site.authority)?,
             services: vec![service],
         };
         server.wait_until_ready()?;
