@@ -1,9 +1,10 @@
 //! What processes have used, as Linux tells it in `/proc` (proc(5)).
 
-use std::collections::HashSet;
-use std::io;
+mod family;
+
 use std::path::{Path, PathBuf};
 
+use crate::bench::proc::family::{family, read, write};
 use crate::error::Error;
 
 /// What the processes of a server hold in memory.
@@ -53,10 +54,7 @@ fn seconds(ticks: u64) -> f64 {
 /// Memory of `roots` and of all processes that descend from them.
 pub(crate) fn memory(roots: &[u32]) -> Result<Memory, Error> {
     let mut sum = Memory::default();
-    for process in family(roots)? {
-        let file = PathBuf::from(format!("/proc/{}/smaps_rollup", process.id));
-        let text = fs_err::read_to_string(&file)?;
-        let memory = parse_rollup(&text).ok_or_else(|| unexpected(&file, &text, "Rss and Pss"))?;
+    for memory in of_each(roots, "smaps_rollup", "Rss and Pss", parse_rollup)? {
         sum.resident_mib += memory.resident_mib;
         sum.proportional_mib += memory.proportional_mib;
     }
@@ -66,20 +64,16 @@ pub(crate) fn memory(roots: &[u32]) -> Result<Memory, Error> {
 /// The most that `roots` and their descendants have held at once, in MiB: the
 /// sum of the peaks of each.
 pub(crate) fn peak_mib(roots: &[u32]) -> Result<f64, Error> {
-    let mut sum = 0.0;
-    for process in family(roots)? {
-        let file = PathBuf::from(format!("/proc/{}/status", process.id));
-        let text = fs_err::read_to_string(&file)?;
-        sum += kib(&text, "VmHWM:").ok_or_else(|| unexpected(&file, &text, "VmHWM"))? / 1024.0;
-    }
-    Ok(sum)
+    let peaks = of_each(roots, "status", "VmHWM", parse_peak_mib)?;
+    Ok(peaks.iter().sum())
 }
 
 /// Lets the peaks of `roots` and their descendants begin at what they hold
 /// now.
 pub(crate) fn forget_peak(roots: &[u32]) -> Result<(), Error> {
     for process in family(roots)? {
-        fs_err::write(format!("/proc/{}/clear_refs", process.id), "5")?;
+        let file = PathBuf::from(format!("/proc/{}/clear_refs", process.id));
+        write(&file, b"5")?;
     }
     Ok(())
 }
@@ -87,100 +81,30 @@ pub(crate) fn forget_peak(roots: &[u32]) -> Result<(), Error> {
 /// What `roots` and their descendants have read from disks so far, in bytes:
 /// what the page cache had does not count.
 pub(crate) fn read_bytes(roots: &[u32]) -> Result<u64, Error> {
-    let mut sum = 0;
+    let bytes = of_each(roots, "io", "read_bytes", |text| {
+        let mut lines = text.lines();
+        let bytes = lines.find_map(|line| line.strip_prefix("read_bytes: "))?;
+        bytes.trim().parse::<u64>().ok()
+    })?;
+    Ok(bytes.iter().sum())
+}
+
+/// What `parse` finds in the file `name` of `roots` and of each of their
+/// descendants. One that ends meanwhile has nothing.
+fn of_each<T>(
+    roots: &[u32],
+    name: &str,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    let mut found = Vec::new();
     for process in family(roots)? {
-        let file = PathBuf::from(format!("/proc/{}/io", process.id));
-        let text = fs_err::read_to_string(&file)?;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("read_bytes: "));
-        sum += line
-            .and_then(|bytes| bytes.trim().parse::<u64>().ok())
-            .ok_or_else(|| unexpected(&file, &text, "read_bytes"))?;
-    }
-    Ok(sum)
-}
-
-/// A line of `/proc/PID/stat`, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stat {
-    id: u32,
-    parent: u32,
-    /// User and system time, its own and that of children waited for.
-    cpu_ticks: u64,
-}
-
-fn family(roots: &[u32]) -> Result<Vec<Stat>, Error> {
-    let mut all = Vec::new();
-    for entry in fs_err::read_dir("/proc")? {
-        let file = entry?.path().join("stat");
-        if !is_of_a_process(&file) {
-            continue;
-        }
-        match fs_err::read_to_string(&file) {
-            Ok(line) => all.push(
-                parse_stat(&line)
-                    .ok_or_else(|| unexpected(&file, &line, "the fields of proc(5)"))?,
-            ),
-            Err(error) if has_ended(&error) => {}
-            Err(error) => return Err(error.into()),
+        let file = PathBuf::from(format!("/proc/{}/{name}", process.id));
+        if let Some(text) = read(&file)? {
+            found.push(parse(&text).ok_or_else(|| unexpected(&file, &text, expected))?);
         }
     }
-    Ok(descendants(&all, roots))
-}
-
-fn is_of_a_process(stat: &Path) -> bool {
-    stat.parent()
-        .and_then(Path::file_name)
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// The file is there until the process has ended, and reading it fails if
-/// that happens between opening and reading.
-fn has_ended(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
-}
-
-fn descendants(all: &[Stat], roots: &[u32]) -> Vec<Stat> {
-    let mut known: HashSet<u32> = roots.iter().copied().collect();
-    loop {
-        let before = known.len();
-        for process in all {
-            if known.contains(&process.parent) {
-                known.insert(process.id);
-            }
-        }
-        if known.len() == before {
-            break;
-        }
-    }
-    all.iter()
-        .copied()
-        .filter(|process| known.contains(&process.id))
-        .collect()
-}
-
-fn parse_stat(line: &str) -> Option<Stat> {
-    // The second field is the command's name in parentheses, and may itself
-    // contain spaces and parentheses.
-    let (id, rest) = line.split_once(" (")?;
-    let (_, rest) = rest.rsplit_once(") ")?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Field 3, the state, is the first of these.
-    let field = |number: usize| fields.get(number - 3).copied();
-    let mut cpu_ticks = 0_u64;
-    for number in 14..=17 {
-        // cutime and cstime are signed in the kernel's format.
-        let ticks: i64 = field(number)?.parse().ok()?;
-        cpu_ticks = cpu_ticks.checked_add(u64::try_from(ticks).ok()?)?;
-    }
-    Some(Stat {
-        id: id.parse().ok()?,
-        parent: field(4)?.parse().ok()?,
-        cpu_ticks,
-    })
+    Ok(found)
 }
 
 fn parse_machine(text: &str) -> Option<Machine> {
@@ -199,6 +123,15 @@ fn parse_machine(text: &str) -> Option<Machine> {
         busy: sum(&[user, nice, system, irq, soft_irq, steal]),
         idle: sum(&[idle, io_wait]),
     })
+}
+
+/// The peak of a process whose `status` is `text`, in MiB; nothing where it has
+/// given back its memory, as one that is ending has.
+fn parse_peak_mib(text: &str) -> Option<f64> {
+    if text.starts_with("Name:") && !text.lines().any(|line| line.starts_with("Vm")) {
+        return Some(0.0);
+    }
+    Some(kib(text, "VmHWM:")? / 1024.0)
 }
 
 fn parse_rollup(text: &str) -> Option<Memory> {
@@ -227,49 +160,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        Machine, Memory, Stat, cpu_seconds, descendants, machine, memory, parse_machine,
-        parse_rollup, parse_stat, peak_mib, read_bytes,
+        Machine, Memory, cpu_seconds, forget_peak, machine, memory, parse_machine, parse_peak_mib,
+        parse_rollup, peak_mib, read_bytes,
     };
-
-    const LINE: &str = "4242 (ngi) nx (1) S 17 4242 4242 0 -1 4194560 1 2 3 4 \
-        100 20 3 4 20 0 1 0 5000 1000 200 18446744073709551615 1 1 0 0 0 0 0 0 0";
-
-    #[test]
-    fn the_name_may_hold_spaces_and_parentheses() {
-        assert_eq!(
-            parse_stat(LINE),
-            Some(Stat {
-                id: 4242,
-                parent: 17,
-                cpu_ticks: 127
-            })
-        );
-    }
-
-    #[test]
-    fn a_short_line_is_refused() {
-        assert_eq!(parse_stat("4242 (nginx) S 17 4242"), None);
-        assert_eq!(parse_stat(""), None);
-    }
-
-    #[test]
-    fn a_family_is_found_in_any_order() {
-        let process = |id, parent| Stat {
-            id,
-            parent,
-            cpu_ticks: 0,
-        };
-        let all = [
-            process(9, 8),
-            process(8, 5),
-            process(5, 1),
-            process(6, 1),
-            process(7, 6),
-        ];
-        let ids: Vec<_> = descendants(&all, &[5]).iter().map(|p| p.id).collect();
-        assert_eq!(ids, [9, 8, 5]);
-        assert_eq!(descendants(&all, &[77]), []);
-    }
 
     #[test]
     fn memory_is_read_in_mib() {
@@ -283,6 +176,34 @@ mod tests {
             })
         );
         assert_eq!(parse_rollup("Rss: 2048 kB\n"), None);
+    }
+
+    #[test]
+    fn a_process_that_is_ending_has_no_peak() {
+        let running = "Name:\tsh\nState:\tS (sleeping)\nVmPeak:\t 4096 kB\nVmHWM:\t 2048 kB\n";
+        assert_eq!(parse_peak_mib(running), Some(2.0));
+        let ending = "Name:\tsh\nState:\tZ (zombie)\nThreads:\t1\n";
+        assert_eq!(parse_peak_mib(ending), Some(0.0));
+        assert_eq!(parse_peak_mib("Name:\tsh\nVmPeak:\t 4096 kB\n"), None);
+        assert_eq!(parse_peak_mib(""), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn one_that_is_not_waited_for_counts_without_memory() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let own = [child.id()];
+        // Ended, and there until somebody waits for it.
+        while !fs_err::read_to_string(format!("/proc/{}/stat", child.id()))
+            .unwrap()
+            .contains(") Z ")
+        {
+            std::thread::yield_now();
+        }
+        assert_eq!(peak_mib(&own).unwrap(), 0.0);
+        assert_eq!(memory(&own).unwrap(), Memory::default());
+        forget_peak(&own).unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
@@ -321,15 +242,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_line_makes_the_parser_panic(line in "\\PC*") {
-            let _ = parse_stat(&line);
             let _ = parse_machine(&format!("cpu {line}"));
             let _ = parse_rollup(&line);
-        }
-
-        #[test]
-        fn every_name_is_skipped(name in "[ -~]{0,15}") {
-            let line = format!("7 ({name}) R 3 1 1 0 0 0 0 0 0 0 1 2 3 4 20");
-            prop_assert_eq!(parse_stat(&line), Some(Stat { id: 7, parent: 3, cpu_ticks: 10 }));
+            let _ = parse_peak_mib(&line);
         }
     }
 }
