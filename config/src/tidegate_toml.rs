@@ -6,6 +6,7 @@ mod access;
 mod check;
 mod client_auth;
 mod collect;
+mod explain;
 mod file;
 mod observe;
 mod site;
@@ -13,21 +14,18 @@ mod token;
 mod value;
 mod write;
 
-use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
 
-use self::observe::WebhookSection;
-use self::site::{MapSection, SiteSection};
+use self::explain::explain;
+use self::observe::webhooks;
+use self::site::sites;
 pub use self::write::write;
 use crate::diagnostic::Diagnostic;
-use crate::settings::{
-    Backend, CertificateFiles, Forward, Listener, Protocol, Registry, Schema1, Settings,
-};
-use crate::site::{Action, Names, Site, named_groups};
+use crate::settings::{Backend, CertificateFiles, Forward, Protocol, Registry, Schema1, Settings};
+use crate::site::{Action, Site};
 use crate::token_server::TokenServer;
-use crate::webhook::Webhook;
 
 /// Checks `text` as the content of a `tidegate.toml` at `path`.
 ///
@@ -393,127 +391,6 @@ fn check(file: file::File, path: &Path, text: &str) -> Result<Settings, Box<Diag
         token_server,
         backend,
         debug: file.debug.map(Into::into),
-    })
-}
-
-/// The sites; or the place of the first that is wrong, and what is wrong with it.
-fn sites(
-    sections: Vec<Spanned<SiteSection>>,
-    maps: Vec<MapSection>,
-    base: &Path,
-    listeners: &[Listener],
-) -> Result<Vec<Site>, (Range<usize>, String)> {
-    let mut captures = Vec::new();
-    for section in &sections {
-        let texts = section.get_ref().expressions().into_iter();
-        captures.extend(texts.flat_map(named_groups));
-    }
-    captures.extend(
-        maps.iter()
-            .flat_map(MapSection::expressions)
-            .flat_map(named_groups),
-    );
-    let translations = site::translations(maps, &captures).map_err(|message| (0..0, message))?;
-    let reader = site::Reader {
-        base,
-        listeners,
-        names: Names {
-            translations: &translations,
-            captures: &captures,
-        },
-    };
-    let mut sites = Vec::with_capacity(sections.len());
-    for section in sections {
-        let span = section.span();
-        let site = reader.site(section.into_inner());
-        sites.push(site.map_err(|message| (span, message))?);
-    }
-    choose_defaults(&mut sites, listeners.len());
-    for (index, listener) in listeners.iter().enumerate() {
-        let attached = sites.iter().flat_map(|site| &site.attachments);
-        let defaults = attached.filter(|at| at.listener == index && at.is_default);
-        if defaults.count() > 1 {
-            let message = format!("two sites are the default at {}", listener.address);
-            return Err((0..0, message));
-        }
-    }
-    Ok(sites)
-}
-
-/// Has each listener answer for unknown names: by the first of its sites, where
-/// none is said to.
-fn choose_defaults(sites: &mut [Site], listeners: usize) {
-    for listener in 0..listeners {
-        let attached = sites.iter_mut().flat_map(|site| &mut site.attachments);
-        let mut attached: Vec<_> = attached.filter(|at| at.listener == listener).collect();
-        if !attached.iter().any(|at| at.is_default)
-            && let Some(first) = attached.first_mut()
-        {
-            first.is_default = true;
-        }
-    }
-}
-
-/// The webhooks, each of which has a name of its own; or the place of the first
-/// that has not, and what is wrong with it.
-fn webhooks(
-    sections: Vec<Spanned<WebhookSection>>,
-    base: &Path,
-) -> Result<Vec<Webhook>, (Range<usize>, String)> {
-    let mut webhooks: Vec<Webhook> = Vec::with_capacity(sections.len());
-    for section in sections {
-        let span = section.span();
-        let webhook = section.into_inner().into_settings(base);
-        if webhooks.iter().any(|other| other.name == webhook.name) {
-            let message = format!("there are two webhooks with the name `{}`", webhook.name);
-            return Err((span, message));
-        }
-        webhooks.push(webhook);
-    }
-    Ok(webhooks)
-}
-
-/// Turns what the TOML reader says into our own words.
-fn explain(path: &Path, text: &str, error: &toml::de::Error) -> Diagnostic {
-    let span = error.span().unwrap_or(0..0);
-    let said = error.message();
-    match said.strip_prefix("unknown field ") {
-        Some(rest) => {
-            // serde: "`key`, expected one of `a`, `b`" or "…, expected `a` or `b`".
-            let mut quoted = rest.split('`').skip(1).step_by(2);
-            let key = quoted.next().unwrap_or_default().to_owned();
-            let known: Vec<&str> = quoted.collect();
-            let hint = nearest(&key, &known);
-            Diagnostic::new(path, text, span, format!("unknown key `{key}`")).with_hint(hint)
-        }
-        None => {
-            // Our own values end their message with the hint on a line of its own.
-            let (message, hint) = match said.split_once("\nhint: ") {
-                Some((message, hint)) => (message, Some(hint.trim_end().to_owned())),
-                None => (said, None),
-            };
-            let diagnostic = Diagnostic::new(path, text, span, message.trim_end().to_owned());
-            match hint
-                .as_deref()
-                .and_then(|hint| hint.strip_suffix(value::SECRET))
-            {
-                Some(hint) => diagnostic.without_line().with_hint(Some(hint.to_owned())),
-                None => diagnostic.with_hint(hint),
-            }
-        }
-    }
-}
-
-/// The known key that `key` was most likely meant to be, and the others.
-fn nearest(key: &str, known: &[&str]) -> Option<String> {
-    let best = known
-        .iter()
-        .map(|k| (strsim::normalized_damerau_levenshtein(key, k), *k))
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(if best.0 >= 0.4 {
-        format!("did you mean `{}`?", best.1)
-    } else {
-        format!("nearest is `{}`; known here: {}", best.1, known.join(", "))
     })
 }
 

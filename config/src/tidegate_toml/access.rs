@@ -126,7 +126,7 @@ impl RuleSection {
 
 fn unknown_group(name: &Spanned<String>, groups: &BTreeMap<String, BTreeSet<String>>) -> Mistake {
     let known: Vec<&str> = groups.keys().map(String::as_str).collect();
-    let hint = super::nearest(name.get_ref(), &known);
+    let hint = super::explain::nearest(name.get_ref(), &known);
     Mistake {
         span: name.span(),
         message: format!("there is no group `{}`", name.get_ref()),

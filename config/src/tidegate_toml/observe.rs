@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
 use super::value;
 use crate::header::{HeaderField, NOT_OF_ANSWERS, NOT_OF_EVENTS};
@@ -241,4 +243,23 @@ pub(super) fn pause<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Erro
         )),
         pause => Ok(pause),
     }
+}
+
+/// The webhooks, each of which has a name of its own; or the place of the first
+/// that has not, and what is wrong with it.
+pub(super) fn webhooks(
+    sections: Vec<Spanned<WebhookSection>>,
+    base: &Path,
+) -> Result<Vec<Webhook>, (Range<usize>, String)> {
+    let mut webhooks: Vec<Webhook> = Vec::with_capacity(sections.len());
+    for section in sections {
+        let span = section.span();
+        let webhook = section.into_inner().into_settings(base);
+        if webhooks.iter().any(|other| other.name == webhook.name) {
+            let message = format!("there are two webhooks with the name `{}`", webhook.name);
+            return Err((span, message));
+        }
+        webhooks.push(webhook);
+    }
+    Ok(webhooks)
 }
