@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tidegate_config::{Backend, Finding, Protocol, Verdict};
+use tidegate_config::{Backend, Finding, Protocol, TlsVersion, Verdict};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -21,7 +21,7 @@ fn every_configuration_is_read() {
         {
             let settings = tidegate_config::load(&path).unwrap_or_else(|e| panic!("{e}"));
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            assert!(settings.auth.is_some(), "{name} lets everybody in");
+            assert!(!settings.auths().is_empty(), "{name} lets everybody in");
             let forwards = matches!(settings.backend, Backend::Forward(_));
             assert_eq!(forwards, name == "forward");
             let is_plain = settings.listeners[0].protocol == Protocol::Http;
@@ -36,9 +36,30 @@ fn every_configuration_is_read() {
         "minimal",
         "public-443",
         "self-signed-5043",
+        "sites",
         "token-auth",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn the_sites_show_what_can_be_said_of_tls_sockets_and_paths() {
+    let path = directory().join("sites.toml");
+    let settings = tidegate_config::load(&path).unwrap_or_else(|e| panic!("{e}"));
+    let [over_tls, over_socket] = &settings.listeners[..] else {
+        panic!("{:?}", settings.listeners);
+    };
+    assert_eq!(over_tls.offer.minimum, TlsVersion::Tls13);
+    assert_eq!(over_socket.socket_mode, Some(0o660));
+    let [registry, portal] = &settings.sites[..] else {
+        panic!("{:?}", settings.sites);
+    };
+    assert_eq!((registry.http2, portal.http2), (None, Some(false)));
+    assert_eq!(registry.rewrites.len(), 3);
+    assert!(settings.sites.iter().all(|site| {
+        let mut places = site.places.iter();
+        places.any(|place| !place.rules.rewrites.is_empty())
+    }));
 }
 
 #[test]
