@@ -75,69 +75,83 @@ impl<'a> Entry<'a> {
 /// registry behind, if there is one.
 fn combined(entry: &Entry<'_>) -> String {
     let mut line = String::with_capacity(256);
-    match entry.client {
-        Some(client) => write!(line, "{}", ShownClient(client)),
-        None => line.write_str("-"),
-    }
-    .and_then(|()| line.write_str(" - "))
-    .and_then(|()| match entry.user {
-        Some(user) => escape(&mut line, user.as_bytes(), true),
-        None => line.write_str("-"),
-    })
-    .and_then(|()| write_time(&mut line, entry.at))
-    .and_then(|()| write!(line, " \"{} ", entry.method))
-    .and_then(|()| escape(&mut line, entry.target, true))
-    .and_then(|()| {
-        write!(
-            line,
-            " {:?}\" {} {} \"",
-            entry.version, entry.status, entry.bytes
-        )
-    })
-    .and_then(|()| escape(&mut line, entry.referer.unwrap_or(b"-"), false))
-    .and_then(|()| line.write_str("\" \""))
-    .and_then(|()| escape(&mut line, entry.user_agent.unwrap_or(b"-"), false))
-    .and_then(|()| write!(line, "\" time={:.3}", entry.took.as_secs_f64()))
-    .and_then(|()| match entry.upstream {
-        Some(status) => write!(line, " upstream={status}"),
-        None => line.write_str(" upstream=-"),
-    })
-    .expect("writing to a string cannot fail");
+    write_combined(&mut line, entry).expect("writing to a string cannot fail");
     line
 }
 
-/// ` [10/Oct/2000:13:55:36 +0000]`
+fn write_combined(line: &mut String, entry: &Entry<'_>) -> std::fmt::Result {
+    match entry.client {
+        Some(client) => write!(line, "{}", ShownClient(client))?,
+        None => line.push('-'),
+    }
+    line.push_str(" - ");
+    escape(line, entry.user.unwrap_or("-").as_bytes(), true)?;
+    line.push_str(" [");
+    write_time(line, entry.at)?;
+    line.push_str("] \"");
+    line.push_str(entry.method);
+    line.push(' ');
+    escape(line, entry.target, true)?;
+    let (version, status, bytes) = (entry.version, entry.status, entry.bytes);
+    write!(line, " {version:?}\" {status} {bytes} \"")?;
+    escape(line, entry.referer.unwrap_or(b"-"), false)?;
+    line.push_str("\" \"");
+    escape(line, entry.user_agent.unwrap_or(b"-"), false)?;
+    let thousandths = (entry.took.as_micros() + 500) / 1000;
+    let (seconds, thousandths) = (thousandths / 1000, thousandths % 1000);
+    write!(line, "\" time={seconds}.{thousandths:03} upstream=")?;
+    match entry.upstream {
+        Some(status) => write!(line, "{status}"),
+        None => {
+            line.push('-');
+            Ok(())
+        }
+    }
+}
+
+/// `10/Oct/2000:13:55:36 +0000`
 fn write_time(line: &mut String, at: OffsetDateTime) -> std::fmt::Result {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
-    write!(
-        line,
-        " [{:02}/{}/{:04}:{:02}:{:02}:{:02} +0000]",
-        at.day(),
-        MONTHS[usize::from(u8::from(at.month()) - 1)],
-        at.year(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
+    let two = |line: &mut String, number: u8| {
+        line.extend([number / 10, number % 10].map(|digit| char::from(b'0' + digit)));
+    };
+    two(line, at.day());
+    line.push('/');
+    line.push_str(MONTHS[usize::from(u8::from(at.month()) - 1)]);
+    write!(line, "/{:04}", at.year())?;
+    for part in [at.hour(), at.minute(), at.second()] {
+        line.push(':');
+        two(line, part);
+    }
+    line.push_str(" +0000");
+    Ok(())
 }
 
 /// Apache's escapes: `\"`, `\\`, and `\xhh` for what is not visible ASCII;
 /// spaces too where one would shift the fields that follow.
 fn escape(line: &mut String, text: &[u8], spaces: bool) -> std::fmt::Result {
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => {
-                line.push('\\');
-                line.push(char::from(byte));
-            }
-            b' ' if !spaces => line.push(' '),
-            b'!'..=b'~' => line.push(char::from(byte)),
-            _ => write!(line, "\\x{byte:02x}")?,
+    let stands = |byte: u8| match byte {
+        b'"' | b'\\' => false,
+        b' ' => !spaces,
+        _ => matches!(byte, b'!'..=b'~'),
+    };
+    // What needs no escapes, which is nearly everything, goes in as it is.
+    for chunk in text.chunk_by(|&one, &next| stands(one) == stands(next)) {
+        match std::str::from_utf8(chunk) {
+            Ok(plain) if stands(chunk[0]) => line.push_str(plain),
+            _ => write_escaped(line, chunk)?,
         }
     }
     Ok(())
+}
+
+fn write_escaped(line: &mut String, bytes: &[u8]) -> std::fmt::Result {
+    bytes.iter().try_for_each(|&byte| match byte {
+        b'"' | b'\\' => write!(line, "\\{}", char::from(byte)),
+        _ => write!(line, "\\x{byte:02x}"),
+    })
 }
 
 /// One JSON object with the same fields; what is absent is null.
