@@ -108,11 +108,13 @@ fn request(
     let changed = context.progress.target.as_ref();
     let changed = changed.and_then(Target::written);
     *request.uri_mut() = origin.absolute(changed.as_ref().or(header.uri.path_and_query()));
-    let mut headers = header.headers.clone();
-    for name in CONSUMED_HEADERS.iter().chain(&FORWARDING_HEADERS) {
-        headers.remove(name);
+    let headers = request.headers_mut();
+    headers.reserve(header.headers.keys_len());
+    for (name, value) in &header.headers {
+        if !CONSUMED_HEADERS.contains(name) && !FORWARDING_HEADERS.contains(name) {
+            headers.append(name, value.clone());
+        }
     }
-    *request.headers_mut() = headers;
     let extensions = request.extensions_mut();
     extensions.insert(ClientAddress(origin.client));
     if let Some(known) = &context.known {
