@@ -9,10 +9,12 @@ use crate::oci::Digest;
 /// Whether the client has the content already: `If-None-Match` names its
 /// digest. Clients write it as an entity tag, weak or strong, or bare.
 pub(super) fn is_unchanged(headers: &HeaderMap, digest: &Digest) -> bool {
+    let tags = headers.get_all(IF_NONE_MATCH);
+    if tags.iter().next().is_none() {
+        return false;
+    }
     let wanted = digest.to_string();
-    headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
+    tags.iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))

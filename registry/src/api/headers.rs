@@ -1,6 +1,8 @@
 //! The headers that the registry writes, and how their values are made.
 
-use bytes::Bytes;
+use std::fmt::{Display, Write as _};
+
+use bytes::{Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use tidegate_config::HeaderField;
@@ -18,9 +20,14 @@ pub(super) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-
 /// The type of every JSON document that is not a manifest.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
+/// Room for a SHA-256 digest in quotes.
+const USUAL_LENGTH: usize = 80;
+
 /// A value made of what has been parsed before: names, digests, numbers.
-pub(super) fn value(text: impl ToString) -> HeaderValue {
-    HeaderValue::try_from(text.to_string())
+pub(super) fn value(text: impl Display) -> HeaderValue {
+    let mut bytes = BytesMut::with_capacity(USUAL_LENGTH);
+    write!(bytes, "{text}").expect("memory takes whatever is written");
+    HeaderValue::from_maybe_shared(bytes.freeze())
         .expect("names, digests and numbers hold visible ASCII only")
 }
 
@@ -45,7 +52,7 @@ pub(super) fn replace(headers: &mut HeaderMap, fields: &[(HeaderName, HeaderValu
 
 /// The entity tag of immutable content: its digest in quotes.
 pub(super) fn etag(digest: &Digest) -> HeaderValue {
-    value(format!("\"{digest}\""))
+    value(format_args!("\"{digest}\""))
 }
 
 /// The text of a header, if it is there once and is text.

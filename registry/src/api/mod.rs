@@ -212,10 +212,10 @@ impl Api {
         routed: Result<Route, Refusal>,
         body: RequestBody,
     ) -> Response {
-        let path = parts.uri.path().to_owned();
+        let uri = parts.uri;
         let call = Call {
-            origin: Origin::of(&parts.uri, &parts.headers),
-            query: Query::new(parts.uri.query()),
+            origin: Origin::of(&uri, &parts.headers),
+            query: Query::new(uri.query()),
             read_only: self.shared.policy.read_only,
             method: parts.method,
             headers: parts.headers,
@@ -238,12 +238,12 @@ impl Api {
                 let permit = call.permit.as_ref();
                 let heard =
                     permit.map_or(Ok(()), |permit| access::check_nowhere(permit, &call.origin));
-                heard
-                    .and_then(|()| Err(ApiError::refused(refusal, &call.method, parts.uri.query())))
+                heard.and_then(|()| Err(ApiError::refused(refusal, &call.method, uri.query())))
             }
         };
-        let response = response.unwrap_or_else(|error| error.into_response(&call.method, &path));
-        let mut response = finish(response, &call.method, &path);
+        let path = uri.path();
+        let response = response.unwrap_or_else(|error| error.into_response(&call.method, path));
+        let mut response = finish(response, &call.method, path);
         if is_ours {
             headers::replace(response.headers_mut(), &self.shared.headers);
         }

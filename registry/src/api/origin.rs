@@ -5,44 +5,45 @@ use std::fmt;
 use http::HeaderMap;
 use http::Uri;
 use http::header::HOST;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 
 use super::headers;
 
 /// Scheme, host and port under which the client reached the registry. What it
 /// is sent to next begins with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin(Option<String>);
+pub(super) struct Origin(Option<(Scheme, Authority)>);
 
 impl Origin {
     /// Takes the origin of the effective request URI (RFC 9110 §7.1), which
     /// whoever ends TLS has put together, or else `http` and the `Host`.
     /// A client that names no host, as in HTTP/1.0, is sent to a path.
     pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
-        if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
-            return Self::new(scheme, authority);
+        if let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) {
+            return Self(Some((scheme.clone(), authority.clone())));
         }
         let host = headers::text(headers, HOST).and_then(|host| host.parse().ok());
-        host.map_or(Self(None), |authority| Self::new("http", &authority))
+        Self(host.map(|authority| (Scheme::HTTP, authority)))
     }
 
     /// Host and port; empty if the client named none.
     pub(super) fn host(&self) -> &str {
-        let origin = self.0.as_deref().unwrap_or_default();
-        origin.split_once("://").map_or("", |(_, host)| host)
+        self.0.as_ref().map_or("", |(_, authority)| host(authority))
     }
+}
 
-    fn new(scheme: &str, authority: &Authority) -> Self {
-        // Whatever stands in front of an @ is no part of a host.
-        let text = authority.as_str();
-        let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-        Self(Some(format!("{scheme}://{host}")))
-    }
+/// Whatever stands in front of an @ is no part of a host.
+fn host(authority: &Authority) -> &str {
+    let text = authority.as_str();
+    text.rsplit_once('@').map_or(text, |(_, host)| host)
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or_default())
+        match &self.0 {
+            Some((scheme, authority)) => write!(f, "{scheme}://{}", host(authority)),
+            None => Ok(()),
+        }
     }
 }
 
