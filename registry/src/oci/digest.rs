@@ -87,9 +87,10 @@ impl Digest {
         Self(Value::Sha256(bytes))
     }
 
-    /// `hex::encode` takes the digits one by one, which shows in every request:
-    /// digests are in paths, headers and tags.
-    fn with_hex<T>(&self, work: impl FnOnce(&str) -> T) -> T {
+    /// Gives `work` the part behind the colon. `hex::encode` takes the digits one
+    /// by one, which shows in every request: digests are in paths, headers and
+    /// tags.
+    pub(crate) fn with_hex<T>(&self, work: impl FnOnce(&str) -> T) -> T {
         let bytes = self.as_bytes();
         let mut digits = [0; 2 * 64];
         let digits = &mut digits[..2 * bytes.len()];

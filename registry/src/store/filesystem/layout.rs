@@ -35,6 +35,18 @@ impl Layout {
         self.base.join(format!("repositories/{repo}"))
     }
 
+    /// Something in a repository. Requests ask for several, so that the path is
+    /// put together at once and in one piece of memory.
+    fn in_repository(&self, repo: &RepoName, parts: &[&str]) -> PathBuf {
+        let repository = ["repositories", repo.as_str()];
+        let parts = repository.iter().chain(parts);
+        let below: usize = parts.clone().map(|part| 1 + part.len()).sum();
+        let mut path = PathBuf::with_capacity(self.base.as_os_str().len() + below);
+        path.push(&self.base);
+        path.extend(parts);
+        path
+    }
+
     /// The content itself, which all repositories share.
     pub(super) fn blob_data(&self, digest: &Digest) -> PathBuf {
         let (algorithm, hex) = (digest.algorithm().as_str(), digest.hex());
@@ -44,8 +56,10 @@ impl Layout {
 
     /// Says that a repository has a blob.
     pub(super) fn layer_link(&self, repo: &RepoName, digest: &Digest) -> PathBuf {
-        self.base
-            .join(format!("repositories/{repo}/_layers/{}", link_to(digest)))
+        digest.with_hex(|hex| {
+            let algorithm = digest.algorithm().as_str();
+            self.in_repository(repo, &["_layers", algorithm, hex, LINK])
+        })
     }
 
     /// What says that a repository has, or once had, manifests.
@@ -55,10 +69,11 @@ impl Layout {
 
     /// Says that a repository has a manifest.
     pub(super) fn revision_link(&self, repo: &RepoName, digest: &Digest) -> PathBuf {
-        self.base.join(format!(
-            "repositories/{repo}/_manifests/revisions/{}",
-            link_to(digest)
-        ))
+        digest.with_hex(|hex| {
+            let algorithm = digest.algorithm().as_str();
+            let revisions = "_manifests/revisions";
+            self.in_repository(repo, &[revisions, algorithm, hex, LINK])
+        })
     }
 
     pub(super) fn tags(&self, repo: &RepoName) -> PathBuf {
@@ -73,9 +88,7 @@ impl Layout {
 
     /// Says what a tag points at.
     pub(super) fn tag_current_link(&self, repo: &RepoName, tag: &Tag) -> PathBuf {
-        self.base.join(format!(
-            "repositories/{repo}/_manifests/tags/{tag}/{TAG_LINK}"
-        ))
+        self.in_repository(repo, &["_manifests/tags", tag.as_str(), TAG_LINK])
     }
 
     /// Says what a tag ever pointed at.
@@ -122,8 +135,7 @@ impl Layout {
 
     /// Holds the digest by which a tag was put, if that is not SHA-256.
     pub(super) fn tag_alias(&self, repo: &RepoName, tag: &Tag) -> PathBuf {
-        self.base
-            .join(format!("repositories/{repo}/_aliases/tags/{tag}"))
+        self.in_repository(repo, &["_aliases/tags", tag.as_str()])
     }
 
     /// A file that was written when a tag was last pulled.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::claims;
-use super::durable::{self, Directories, is_absent};
+use super::durable::{self, Directories};
 use super::quick::{self, Head};
 use crate::oci::Digest;
 use crate::store::StoreError;
@@ -65,10 +65,12 @@ pub(super) fn put(
     })?)
 }
 
-fn parse(path: &Path, read: io::Result<Head<LONGEST>>) -> Result<Option<Digest>, StoreError> {
-    let head = match read {
-        Err(error) if is_absent(&error) => return Ok(None),
-        result => result?,
+fn parse(
+    path: &Path,
+    read: io::Result<Option<Head<LONGEST>>>,
+) -> Result<Option<Digest>, StoreError> {
+    let Some(head) = read? else {
+        return Ok(None);
     };
     let digest = digest_in(head.as_bytes());
     digest

@@ -15,38 +15,50 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::spawn_blocking;
 
+use super::durable::is_absent;
+
 /// Opens a file for reading.
 pub(super) async fn open(path: &Path) -> io::Result<File> {
     let path = path.to_owned();
     match open_now(&path) {
-        Some(opened) => Ok(File::from_parts(opened?.into(), path)),
-        None => in_pool(move || File::open(path)).await,
+        Opened::File(file) => Ok(File::from_parts(file.into(), path)),
+        Opened::Absent(errno) => Err(at(&path, errno)),
+        Opened::Unknown => in_pool(move || File::open(path)).await,
     }
 }
 
-/// Reads a file of less than `N` bytes; of a longer one, the first `N`.
-pub(super) async fn read<const N: usize>(path: &Path) -> io::Result<Head<N>> {
-    if let Some(opened) = open_now(path) {
-        let mut head = Head {
-            bytes: [0; N],
-            length: 0,
-        };
-        if let Some(read) = read_now(&opened?, &mut head.bytes, 0) {
-            head.length = read?;
-            return Ok(head);
+/// Reads a file of less than `N` bytes; of a longer one, the first `N`. `None`
+/// if it is not there, which is the usual answer for some files: no error is
+/// made up to say so.
+pub(super) async fn read<const N: usize>(path: &Path) -> io::Result<Option<Head<N>>> {
+    match open_now(path) {
+        Opened::Absent(_) => return Ok(None),
+        Opened::File(file) => {
+            let mut head = Head {
+                bytes: [0; N],
+                length: 0,
+            };
+            if let Some(read) = read_now(&file, &mut head.bytes, 0) {
+                head.length = read?;
+                return Ok(Some(head));
+            }
         }
+        Opened::Unknown => {}
     }
     let path: PathBuf = path.to_owned();
     in_pool(move || read_blocking(&path)).await
 }
 
 /// As [`read`], for callers that may block.
-pub(super) fn read_blocking<const N: usize>(path: &Path) -> io::Result<Head<N>> {
+pub(super) fn read_blocking<const N: usize>(path: &Path) -> io::Result<Option<Head<N>>> {
     let mut head = Head {
         bytes: [0; N],
         length: 0,
     };
-    let mut file = File::open(path)?;
+    let mut file = match File::open(path) {
+        Err(error) if is_absent(&error) => return Ok(None),
+        result => result?,
+    };
     while head.length < N {
         match file.read(&mut head.bytes[head.length..]) {
             Ok(0) => break,
@@ -55,7 +67,7 @@ pub(super) fn read_blocking<const N: usize>(path: &Path) -> io::Result<Head<N>> 
             Err(error) => return Err(error),
         }
     }
-    Ok(head)
+    Ok(Some(head))
 }
 
 /// Reads at an offset if that needs no waiting. `None`: it would, or nobody
@@ -76,15 +88,23 @@ pub(super) fn read_now(
     }
 }
 
-fn open_now(path: &Path) -> Option<io::Result<OwnedFd>> {
+/// What the kernel says of a file without waiting.
+enum Opened {
+    File(OwnedFd),
+    Absent(Errno),
+    /// The pool finds out.
+    Unknown,
+}
+
+fn open_now(path: &Path) -> Opened {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     match rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
-        Ok(file) => Some(Ok(file)),
-        // ENOENT comes from a cached entry too: it is as true as the rest.
-        Err(error @ (Errno::NOENT | Errno::NOTDIR)) => Some(Err(at(path, error))),
+        Ok(file) => Opened::File(file),
+        // This comes from a cached entry too: it is as true as the rest.
+        Err(errno @ (Errno::NOENT | Errno::NOTDIR)) => Opened::Absent(errno),
         // EPERM is what an old seccomp profile answers to a call it does not
         // know. For everything else the pool finds out what the matter is.
-        Err(_) => None,
+        Err(_) => Opened::Unknown,
     }
 }
 
@@ -125,26 +145,35 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("file");
         fs_err::write(&path, b"0123456789").unwrap();
-        assert_eq!(read::<16>(&path).await.unwrap().as_bytes(), b"0123456789");
-        assert_eq!(
-            read_blocking::<16>(&path).unwrap().as_bytes(),
-            b"0123456789"
-        );
-        assert_eq!(read::<4>(&path).await.unwrap().as_bytes(), b"0123");
-        assert_eq!(read_blocking::<4>(&path).unwrap().as_bytes(), b"0123");
+        for (found, expected) in [
+            (read::<16>(&path).await, "0123456789"),
+            (read_blocking::<16>(&path), "0123456789"),
+        ] {
+            let head = found.unwrap().unwrap();
+            assert_eq!(head.as_bytes(), expected.as_bytes());
+        }
+        for found in [read::<4>(&path).await, read_blocking::<4>(&path)] {
+            assert_eq!(found.unwrap().unwrap().as_bytes(), b"0123");
+        }
     }
 
     #[tokio::test]
     async fn what_is_not_there_is_not_found() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("absent");
-        assert_eq!(
-            read::<16>(&path).await.unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-        assert_eq!(
-            open(&path).await.unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        fs_err::write(root.path().join("file"), b"").unwrap();
+        for (below, kind) in [
+            ("absent", io::ErrorKind::NotFound),
+            ("file/absent", io::ErrorKind::NotADirectory),
+        ] {
+            let path = root.path().join(below);
+            assert!(read::<16>(&path).await.unwrap().is_none());
+            assert!(read_blocking::<16>(&path).unwrap().is_none());
+            let error = open(&path).await.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(
+                error.to_string().contains(path.to_str().unwrap()),
+                "{error}"
+            );
+        }
     }
 }
