@@ -25,6 +25,7 @@ mod delegate;
 mod edge;
 mod forward;
 mod front;
+mod gathered;
 mod in_flight;
 mod in_process;
 mod linger;

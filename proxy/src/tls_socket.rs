@@ -18,12 +18,16 @@ use tracing::debug;
 
 use crate::client_certificates::Shown;
 use crate::delegate::delegate_to_stream;
+use crate::gathered::Gathered;
 use crate::socket::ClientSocket;
+
+/// What is agreed on to speak HTTP/2 (RFC 9113, section 3.2).
+const HTTP2: &[u8] = b"h2";
 
 /// One connection, after the handshake.
 #[derive(Debug)]
 pub(crate) struct TlsSocket {
-    stream: TlsStream<ClientSocket>,
+    stream: Gathered<TlsStream<ClientSocket>>,
     digest: Arc<SslDigest>,
     shown: Option<Arc<ProxyDigest>>,
 }
@@ -41,15 +45,16 @@ impl TlsSocket {
             None,
             Vec::new(),
         );
+        let gathers = connection.alpn_protocol() == Some(HTTP2);
         Self {
-            stream,
+            stream: Gathered::new(stream, gathers),
             digest: Arc::new(digest),
             shown: shown.map(|shown| Arc::new(shown.into_digest())),
         }
     }
 
     fn socket(&self) -> &ClientSocket {
-        self.stream.get_ref().0
+        self.stream.get_ref().get_ref().0
     }
 }
 
@@ -71,9 +76,9 @@ impl Ssl for TlsSocket {
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        let (_, connection) = self.stream.get_ref();
+        let (_, connection) = self.stream.get_ref().get_ref();
         match connection.alpn_protocol()? {
-            b"h2" => Some(ALPN::H2),
+            HTTP2 => Some(ALPN::H2),
             b"http/1.1" => Some(ALPN::H1),
             _ => None,
         }
