@@ -4,6 +4,7 @@
 //! what each command does stands in its own file. [`registry`] is the same for
 //! those who have known it by that name.
 
+mod allocator;
 mod audit;
 mod auth_config;
 mod backend;
@@ -36,9 +37,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tidegate_failure::Failure;
-
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The private Docker/OCI registry in one binary.
 #[derive(Parser)]
