@@ -87,13 +87,13 @@ impl Staged {
 
     /// Adds bytes at the end.
     pub(super) fn append(&mut self, batch: &[Bytes]) -> Result<(), StoreError> {
+        if let Err(error) = disk::write_pieces_at(&self.file, batch, self.offset) {
+            // A part may have been written: the file must not be longer than
+            // what the hash has seen.
+            let _ = disk::truncate(&self.file, self.offset);
+            return Err(error.into());
+        }
         for bytes in batch {
-            if let Err(error) = disk::write_at(&self.file, bytes, self.offset) {
-                // A part may have been written: the file must not be longer
-                // than what the hash has seen.
-                let _ = disk::truncate(&self.file, self.offset);
-                return Err(error.into());
-            }
             self.hasher.update(bytes);
             self.offset += bytes.len() as u64;
         }
