@@ -59,6 +59,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Buffered<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// What has come and nobody has taken; nothing at the end.
+    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        if self.read.is_empty() {
+            ready!(self.poll_fill(cx))?;
+        }
+        Poll::Ready(Ok(&self.read))
+    }
+
     /// Sends what is to be sent.
     fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.written.is_empty() {

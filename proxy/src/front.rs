@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
+use pingora::apps::{HttpServerApp, HttpServerOptions};
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::ShutdownWatch;
@@ -396,7 +396,7 @@ struct Serving {
 }
 
 impl Serving {
-    fn start<A: ServerApp + Send + Sync + 'static>(
+    fn start<A: HttpServerApp + Send + Sync + 'static>(
         self,
         socket: Socket,
         app: Arc<A>,

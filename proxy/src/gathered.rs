@@ -46,6 +46,10 @@ impl<S> Gathered<S> {
     pub(crate) fn get_ref(&self) -> &S {
         &self.stream
     }
+
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Gathered<S> {

@@ -21,6 +21,7 @@ mod buffered;
 mod certificates;
 mod client_certificates;
 mod context;
+mod conversation;
 mod delegate;
 mod edge;
 mod forward;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::ServerApp;
+use pingora::apps::HttpServerApp;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::bind_error::BindError;
+use crate::conversation;
 use crate::linger::Closer;
 use crate::socket::{Accepted, ClientSocket};
 use crate::socket_file::{self, SocketFile};
@@ -125,7 +126,7 @@ pub(crate) struct Server<A> {
     pub(crate) closer: Closer,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Server<A> {
+impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
     /// Accepts from `socket` until `stop` is cancelled.
     ///
     /// # Errors
@@ -195,8 +196,7 @@ impl<A: ServerApp + Send + Sync + 'static> Server<A> {
                 }
             },
         };
-        // Nothing comes back: `process_new` keeps a connection until its end.
-        let _ = self.app.process_new(stream, &self.shutdown).await;
+        conversation::hold(&self.app, stream, &self.shutdown).await;
     }
 }
 

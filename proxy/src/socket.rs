@@ -1,12 +1,13 @@
 //! The client's socket as pingora wants it: buffered, never stuck, and closed
 //! with care.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -103,7 +104,7 @@ impl Connection {
         let stalled = self.stalled.get_or_insert_with(|| {
             Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_STALL))
         });
-        std::task::ready!(stalled.as_mut().poll(cx));
+        ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             format!("the client took no byte for {} s", WRITE_STALL.as_secs()),
@@ -205,4 +206,22 @@ impl GetProxyDigest for ClientSocket {
 }
 
 impl Ssl for ClientSocket {}
-impl Peek for ClientSocket {}
+
+#[async_trait]
+impl Peek for ClientSocket {
+    /// False at the end of what the client sends.
+    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        poll_fn(|cx| {
+            let came = ready!(self.stream.poll_peek(cx))?;
+            Poll::Ready(Ok(peeked(came, buffer)))
+        })
+        .await
+    }
+}
+
+/// Copies as much of what came as there is room for; whether there is any.
+pub(crate) fn peeked(came: &[u8], buffer: &mut [u8]) -> bool {
+    let length = came.len().min(buffer.len());
+    buffer[..length].copy_from_slice(&came[..length]);
+    length > 0
+}

@@ -3,6 +3,7 @@
 //! pingora's own cannot be told which configuration a client is to have once its
 //! name is known, nor carry what the client showed.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,14 +13,14 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::client_certificates::Shown;
 use crate::delegate::delegate_to_stream;
 use crate::gathered::Gathered;
-use crate::socket::ClientSocket;
+use crate::socket::{ClientSocket, peeked};
 
 /// What is agreed on to speak HTTP/2 (RFC 9113, section 3.2).
 const HTTP2: &[u8] = b"h2";
@@ -113,4 +114,11 @@ impl GetProxyDigest for TlsSocket {
     }
 }
 
-impl Peek for TlsSocket {}
+#[async_trait]
+impl Peek for TlsSocket {
+    /// False at the end of what the client sends.
+    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let came = self.stream.get_mut().fill_buf().await?;
+        Ok(peeked(came, buffer))
+    }
+}

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod client_certificates;
+mod conversation;
 mod drain;
 mod edge;
 mod forward;
