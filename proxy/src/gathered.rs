@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is handed on at once: four TLS records, as many as rustls takes.
+/// What is handed on at once: four full TLS records.
 const ROOM: usize = 64 * 1024;
 /// A flush after as much as this is taken for one in the middle of something longer.
 const LONG: usize = 8 * 1024;
