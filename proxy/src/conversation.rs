@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 
 use crate::service::KEEP_ALIVE_SECONDS;
+use crate::streams;
 
 /// Serves what comes over `stream`, until its end or a shutdown.
 pub(crate) async fn hold<A>(app: &Arc<A>, mut stream: Stream, shutdown: &ShutdownWatch)
@@ -21,8 +22,7 @@ where
 {
     if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
         // There the connection has frames of its own to answer at all times.
-        let _ = app.process_new(stream, shutdown).await;
-        return;
+        return streams::hold(app, stream, shutdown).await;
     }
     let mut settings = None;
     while begins(&mut stream, shutdown).await {

@@ -39,6 +39,7 @@ mod service;
 mod sites;
 mod socket;
 mod socket_file;
+mod streams;
 mod tls;
 mod tls_socket;
 

@@ -25,22 +25,18 @@ use crate::socket::{ClientSocket, peeked};
 /// What is agreed on to speak HTTP/2 (RFC 9113, section 3.2).
 const HTTP2: &[u8] = b"h2";
 
-/// How much is sealed before it is sent: a frame of a blob, in one system call.
-const SEALED_AT_ONCE: usize = 256 * 1024;
-
 /// One connection, after the handshake.
 #[derive(Debug)]
 pub(crate) struct TlsSocket {
-    stream: Gathered<TlsStream<ClientSocket>>,
+    stream: Gathered<ClientSocket>,
     digest: Arc<SslDigest>,
     shown: Option<Arc<ProxyDigest>>,
 }
 
 impl TlsSocket {
     /// A connection whose client was asked for a certificate, or not.
-    pub(crate) fn new(mut stream: TlsStream<ClientSocket>, shown: Option<Shown>) -> Self {
-        let (_, connection) = stream.get_mut();
-        connection.set_buffer_limit(Some(SEALED_AT_ONCE));
+    pub(crate) fn new(stream: TlsStream<ClientSocket>, shown: Option<Shown>) -> Self {
+        let (_, connection) = stream.get_ref();
         let suite = connection.negotiated_cipher_suite();
         let version = connection.protocol_version();
         let digest = SslDigest::new(

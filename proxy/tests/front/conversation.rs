@@ -1,5 +1,9 @@
 //! Several requests over one connection.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2::SendRequest;
 use tidegate_config::Protocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -50,4 +54,59 @@ async fn an_end_between_requests_is_one() {
     assert!(raw.rest().await.is_empty());
     front.begin_shutdown();
     assert_eq!(front.drained().await.cut, 0);
+}
+
+/// The status and the length of the answer to one of several requests.
+async fn ask(
+    mut connection: SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> hyper::Result<(u16, usize)> {
+    let answer = connection.send_request(request).await?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.collect().await?.to_bytes().len()))
+}
+
+fn get(path: &str) -> Request<Full<Bytes>> {
+    let request = Request::get(format!("https://localhost{path}"));
+    request.body(Full::default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_over_http2_waits_for_another() {
+    const LARGE: usize = 64 * 1024 * 1024;
+    let (front, events) = front().start();
+    let connection = front.client().h2_sender().await;
+    let slow = tokio::spawn(ask(connection.clone(), get("/v2/slow")));
+    events.started(1).await;
+    let (one, other) = tokio::join!(
+        ask(connection.clone(), get("/v2/large")),
+        ask(connection.clone(), get("/v2/large")),
+    );
+    assert_eq!((one.unwrap(), other.unwrap()), ((200, LARGE), (200, LARGE)));
+    assert_eq!(
+        ask(connection.clone(), get("/v2/panic")).await.unwrap().0,
+        500
+    );
+    events.release();
+    assert_eq!(slow.await.unwrap().unwrap(), (200, "slow".len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_nothing_that_is_a_request_is_left() {
+    let (front, _events) = front().start();
+    let connection = front.client().h2_sender().await;
+    let mut refused = 0;
+    loop {
+        let mut request = get("/v2/");
+        // RFC 9113, section 8.3.1: not two names.
+        let other = http::HeaderValue::from_static("elsewhere");
+        request.headers_mut().insert(http::header::HOST, other);
+        match ask(connection.clone(), request).await {
+            Ok((status, _)) => assert_eq!(status, 400),
+            Err(_) => break,
+        }
+        refused += 1;
+        assert!(refused < 1000);
+    }
+    assert!(refused > 10, "{refused}");
 }
