@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess};
 use toml::Spanned;
 
+use super::mistake::Mistake;
 use super::value;
 use crate::access::{AccessRule, AccessRules, Actions, Repositories, Who};
 use crate::pattern::Pattern;
@@ -52,13 +53,6 @@ struct Named(#[serde(deserialize_with = "value::parsed")] Repositories);
 
 #[derive(Deserialize)]
 struct Words(#[serde(deserialize_with = "value::parsed")] Actions);
-
-/// What is wrong, where, and how to mend it.
-pub(super) struct Mistake {
-    pub(super) span: Range<usize>,
-    pub(super) message: String,
-    pub(super) hint: String,
-}
 
 impl AccessSection {
     /// The section of a file with this `text`.

@@ -8,19 +8,16 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::access::AccessSection;
-use super::check::CheckSection;
 use super::client_auth::ClientAuthSection;
-use super::collect::{CollectSection, ImmutableSection, RetentionSection, ScrubSection};
-use super::observe::{self, DebugSection, HealthSection, WebhookSection};
+use super::observe::DebugSection;
+use super::registry::RegistrySection;
 use super::site::{MapSection, SiteSection};
 use super::token::TokenSection;
 use super::value;
-use crate::header::HeaderField;
-use crate::links::{Links, PathPrefix};
 use crate::listen_address::ListenAddress;
 use crate::settings::{
-    AccessLog, AuditLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Registry, Server,
-    TlsOffer, TlsVersion,
+    AccessLog, AuditLog, Auth, Edge, Listener, Log, LogFormat, Protocol, Server, TlsOffer,
+    TlsVersion,
 };
 use crate::token_server::TokenServer;
 use crate::upstream::Upstream;
@@ -311,47 +308,6 @@ impl TokenServerSection {
             expiry: self.expiry,
         })
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RegistrySection {
-    pub(super) root: PathBuf,
-    #[serde(default = "yes")]
-    pub(super) delete: bool,
-    #[serde(default)]
-    pub(super) read_only: bool,
-    #[serde(default)]
-    pub(super) schema1: bool,
-    pub(super) schema1_signing_key: Option<Spanned<PathBuf>>,
-    #[serde(default)]
-    pub(super) collect: CollectSection,
-    #[serde(default)]
-    pub(super) scrub: ScrubSection,
-    #[serde(default)]
-    pub(super) retention: Vec<Spanned<RetentionSection>>,
-    #[serde(default)]
-    pub(super) immutable: Vec<ImmutableSection>,
-    #[serde(default, deserialize_with = "observe::headers_of_answers")]
-    pub(super) headers: Vec<HeaderField>,
-    #[serde(default)]
-    pub(super) health: HealthSection,
-    #[serde(default)]
-    pub(super) check: Vec<Spanned<CheckSection>>,
-    #[serde(default)]
-    pub(super) webhook: Vec<Spanned<WebhookSection>>,
-    #[serde(default, deserialize_with = "value::parsed")]
-    pub(super) prefix: PathPrefix,
-    #[serde(default, deserialize_with = "value::parsed")]
-    pub(super) links: Links,
-    #[serde(default = "most_of_a_list", deserialize_with = "value::positive")]
-    pub(super) catalog_most: u32,
-    #[serde(default = "most_of_a_list", deserialize_with = "value::positive")]
-    pub(super) tags_most: u32,
-}
-
-fn most_of_a_list() -> u32 {
-    u32::try_from(Registry::MOST_OF_A_LIST).unwrap_or(u32::MAX)
 }
 
 pub(super) fn yes() -> bool {

@@ -6,20 +6,18 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::access::AccessSection;
-use super::check;
 use super::file::{
     AuthSection, CertificateSection, File, ForwardSection, ListenerSection, LogSection,
-    RegistrySection, TokenServerSection,
+    TokenServerSection,
 };
-use super::observe::webhooks;
+use super::mistake::Mistake;
+use super::registry::RegistrySection;
 use super::site::sites;
 use super::token::TokenSection;
 use super::value;
 use crate::access::AccessRules;
 use crate::diagnostic::Diagnostic;
-use crate::settings::{
-    Auth, Backend, CertificateFiles, Forward, Listener, Protocol, Registry, Schema1, Settings,
-};
+use crate::settings::{Auth, Backend, CertificateFiles, Forward, Listener, Protocol, Settings};
 use crate::site::{Action, Site};
 use crate::token::TokenAuth;
 use crate::token_server::TokenServer;
@@ -102,8 +100,11 @@ struct Entry {
 
 impl Whole<'_> {
     fn wrong(&self, span: Range<usize>, message: &str, hint: &str) -> Box<Diagnostic> {
-        let diagnostic = Diagnostic::new(self.path, self.text, span, message.to_owned());
-        Box::new(diagnostic.with_hint(Some(hint.to_owned())))
+        self.shown(Mistake::new(span, message, hint))
+    }
+
+    fn shown(&self, mistake: Mistake) -> Box<Diagnostic> {
+        Box::new(mistake.shown(self.path, self.text))
     }
 
     fn listeners(
@@ -251,7 +252,10 @@ impl Whole<'_> {
         has_sites: bool,
     ) -> Checked<Backend> {
         match (registry, forward) {
-            (Some(registry), None) => self.registry(registry).map(Backend::Registry),
+            (Some(registry), None) => match registry.into_settings(self.base) {
+                Ok(registry) => Ok(Backend::Registry(registry)),
+                Err(mistake) => Err(self.shown(mistake)),
+            },
             (None, Some(forward)) if !has_sites => {
                 let forward = forward.into_inner();
                 Ok(Backend::Forward(Forward {
@@ -277,58 +281,6 @@ impl Whole<'_> {
                 "add\n    [registry]\n    root = \"registry\"",
             )),
         }
-    }
-
-    fn registry(&self, section: RegistrySection) -> Checked<Registry> {
-        let schema1 = match (section.schema1, section.schema1_signing_key) {
-            (true, key) => Some(Schema1 {
-                signing_key: key.map(|key| self.base.join(key.into_inner())),
-            }),
-            (false, None) => None,
-            (false, Some(key)) => {
-                return Err(self.wrong(
-                    key.span(),
-                    "`schema1_signing_key` without `schema1 = true`: nothing would be signed",
-                    "add `schema1 = true`, or remove `schema1_signing_key`",
-                ));
-            }
-        };
-        let retention = section.retention.into_iter().map(|rule| {
-            let span = rule.span();
-            let hint = "add `keep_newest`, `keep_pulled_within`, `keep_pushed_within` or \
-                        `keep_tags`";
-            let rule = rule.into_inner().into_rule();
-            rule.map_err(|message| self.wrong(span, message, hint))
-        });
-        let retention = retention.collect::<Result<_, _>>()?;
-        let checks = section.check.into_iter().map(|section| {
-            let span = section.span();
-            let check = section.into_inner().into_settings(self.base);
-            check.map_err(|message| self.wrong(span, message, check::HINT))
-        });
-        let checks = checks.collect::<Result<_, _>>()?;
-        let webhooks = webhooks(section.webhook, self.base).map_err(|(span, message)| {
-            let hint = "the name is also that of the queue: choose another";
-            self.wrong(span, &message, hint)
-        })?;
-        Ok(Registry {
-            delete: section.delete,
-            read_only: section.read_only,
-            schema1,
-            collect: section.collect.into(),
-            scrub: section.scrub.into(),
-            retention,
-            immutable: section.immutable.into_iter().map(Into::into).collect(),
-            headers: section.headers,
-            health: section.health.into(),
-            checks,
-            webhooks,
-            prefix: section.prefix,
-            links: section.links,
-            catalog_most: usize::try_from(section.catalog_most).unwrap_or(usize::MAX),
-            tags_most: usize::try_from(section.tags_most).unwrap_or(usize::MAX),
-            root: self.base.join(section.root),
-        })
     }
 
     fn audit(&self, log: &LogSection, backend: &Backend) -> Checked<()> {
@@ -390,9 +342,7 @@ impl Whole<'_> {
             "remove [access]; the registry behind decides",
         )?;
         let rules = section.into_inner().into_settings(self.text);
-        rules
-            .map(Some)
-            .map_err(|mistake| self.wrong(mistake.span, &mistake.message, &mistake.hint))
+        rules.map(Some).map_err(|mistake| self.shown(mistake))
     }
 
     /// docker_auth's file brings users and rights: `has_own` says that there are some
