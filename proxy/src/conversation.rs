@@ -21,8 +21,9 @@ where
     A: HttpServerApp + Send + Sync + 'static,
 {
     if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-        // There the connection has frames of its own to answer at all times.
-        return streams::hold(app, stream, shutdown).await;
+        // There the connection has frames of its own to answer at all times. On the
+        // heap, for those that speak HTTP/1.1 need no room for it.
+        return Box::pin(streams::hold(app, stream, shutdown)).await;
     }
     let mut settings = None;
     while begins(&mut stream, shutdown).await {

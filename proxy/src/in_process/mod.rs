@@ -33,10 +33,11 @@ use crate::sites::{Dress, Target};
 /// a piece, and a slow client must be able to take one in that time.
 const LARGEST_PIECE: usize = 256 * 1024;
 
-/// What a client may take before others have their turn on the same thread: a
-/// millisecond's work. One that takes all as fast as it comes never waits, and tokio
-/// by itself has a task stop only after 128 writes, which are 32 MiB.
-const IN_ONE_GO: usize = 1024 * 1024;
+/// What a client may take before others have their turn on the same thread: some
+/// milliseconds' work. One that takes all as fast as it comes never waits, and tokio
+/// by itself has a task stop only after 128 writes, which are 32 MiB. To go on costs
+/// something too, for it is often on another core.
+const IN_ONE_GO: usize = 4 * 1024 * 1024;
 
 /// What the front has dealt with, and a backend must not deal with again.
 const CONSUMED_HEADERS: [HeaderName; 9] = [
