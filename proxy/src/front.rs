@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerApp, HttpServerOptions};
+use pingora::apps::HttpServerApp;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::ShutdownWatch;
@@ -35,7 +35,7 @@ use crate::linger::Closer;
 use crate::listen::{self, Server};
 use crate::public_ca::PublicCa;
 use crate::redirect::Redirector;
-use crate::service::{KEEP_ALIVE_SECONDS, Service, Shared};
+use crate::service::{Service, Shared};
 use crate::sites::{Action, Attached, Sites};
 use crate::socket_file::SocketFile;
 use crate::tls::{self, Handshakes, Offers};
@@ -453,9 +453,6 @@ where
         ..ServerConf::default()
     };
     let mut proxy = HttpProxy::new(service, Arc::new(conf));
-    let mut options = HttpServerOptions::default();
-    options.h2_idle_timeout = Some(Duration::from_secs(KEEP_ALIVE_SECONDS));
-    proxy.server_options = Some(options);
     proxy.h2_options = Some(h2_options());
     proxy.handle_init_modules();
     Arc::new(proxy)
