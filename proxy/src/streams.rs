@@ -14,7 +14,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Accept, HttpSession, handshake};
 use pingora::protocols::{Digest, Stream};
 use pingora::server::ShutdownWatch;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::service::KEEP_ALIVE_SECONDS;
 
@@ -63,10 +63,12 @@ where
                 // A panic is the end of its own request, as it would be in a task of its own.
                 running.push(AssertUnwindSafe(request).catch_unwind().map(drop));
             }
-            Ok(Some(H2Accept::Rejected)) if malformed < MALFORMED => malformed += 1,
             Ok(Some(H2Accept::Rejected)) => {
-                debug!("the client sent too much that is no request");
-                break;
+                malformed += 1;
+                if malformed == MALFORMED {
+                    warn!("a connection is closed: too many requests on it were malformed");
+                    break;
+                }
             }
             Ok(None) => break,
             Err(error) => {
