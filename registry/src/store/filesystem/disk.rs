@@ -7,20 +7,17 @@
 #[cfg(test)]
 pub(super) mod script;
 
-use std::io::{self, IoSlice};
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use bytes::Bytes;
 use fs_err::os::unix::fs::FileExt;
 use fs_err::{self as fs, File, OpenOptions};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 #[cfg(test)]
 use self::script::Step;
-
-/// Fewer pieces than any system takes at once (POSIX guarantees sixteen, Linux
-/// takes 1,024).
-const PIECES_AT_ONCE: usize = 512;
 
 /// Does a step, unless a test has it fail.
 macro_rules! step {
@@ -70,45 +67,28 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
     file.write_all_at(bytes, offset)
 }
 
-/// As [`write_at`] for bytes in pieces, of which the kernel takes many at once:
-/// then it also finds memory for all of them at once.
-pub(super) fn write_pieces_at(file: &File, pieces: &[Bytes], mut offset: u64) -> io::Result<()> {
-    if pieces.is_empty() {
-        return Ok(());
-    }
-    #[cfg(test)]
-    if let Some(outcome) = script::before(|| Step::Write {
-        path: file.path().into(),
-        offset,
-        data: pieces.concat(),
-    }) {
-        let written = pieces.iter().map(Bytes::len).sum::<usize>() / 2;
-        file.write_all_at(&pieces.concat()[..written], offset)?;
-        return outcome;
-    }
-    for some in pieces.chunks(PIECES_AT_ONCE) {
-        let mut slices: Vec<_> = some.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut left = &mut slices[..];
-        // Those without a byte are done before anything is written.
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(file, left, offset));
-            let written = match written {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                result => result.map_err(io::Error::from),
-            };
-            let written = written.map_err(|error: io::Error| {
-                let path = file.path().display();
-                io::Error::new(
-                    error.kind(),
-                    format!("failed to write to file `{path}`: {error}"),
-                )
-            })?;
-            IoSlice::advance_slices(&mut left, written);
-            offset += written as u64;
-        }
-    }
-    Ok(())
+/// Has the disk begin to write a range of a file, which the kernel alone would put
+/// off. Waits for nothing but room in the disk's queue, and promises nothing: that it
+/// failed, or cannot be, is seen by [`sync`], or makes no difference.
+#[expect(
+    unsafe_code,
+    reason = "the libraries that wrap system calls leave this one out; it takes numbers only"
+)]
+pub(super) fn begin_to_write_out(file: &File, range: Range<u64>) {
+    let (Ok(offset), Ok(length)) = (range.start.try_into(), (range.end - range.start).try_into())
+    else {
+        return;
+    };
+    // SAFETY: the descriptor is open as long as `file` is borrowed, and nothing in
+    // memory is touched.
+    let _started = unsafe {
+        libc::sync_file_range(
+            file.as_raw_fd(),
+            offset,
+            length,
+            libc::SYNC_FILE_RANGE_WRITE,
+        )
+    };
 }
 
 pub(super) fn truncate(file: &File, length: u64) -> io::Result<()> {
@@ -171,34 +151,6 @@ pub(super) fn touch(file: &File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pieces_are_written_one_after_the_other() {
-        let root = tempfile::tempdir().unwrap();
-        let file = create_file(&root.path().join("file")).unwrap();
-        write_pieces_at(&file, &[], 0).unwrap();
-        write_pieces_at(&file, &[Bytes::new()], 0).unwrap();
-        assert_eq!(file.metadata().unwrap().len(), 0);
-        let pieces: Vec<_> = (0..3 * PIECES_AT_ONCE + 1)
-            .map(|number| Bytes::from(vec![(number % 251) as u8; number % 7]))
-            .collect();
-        write_pieces_at(&file, &pieces, 3).unwrap();
-        let expected = [vec![0; 3], pieces.concat()].concat();
-        assert!(fs::read(file.path()).unwrap() == expected);
-    }
-
-    #[test]
-    fn a_file_that_takes_nothing_is_named() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("file");
-        fs::write(&path, b"").unwrap();
-        let read_only = File::open(&path).unwrap();
-        let error = write_pieces_at(&read_only, &[Bytes::from_static(b"x")], 0).unwrap_err();
-        assert!(
-            error.to_string().contains(path.to_str().unwrap()),
-            "{error}"
-        );
-    }
 
     /// What is not in this file cannot be made to fail.
     #[test]

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
 use fs_err::File;
 use fs_err::os::unix::fs::FileExt;
 
@@ -17,6 +16,11 @@ use super::disk;
 use super::leases::{Checkpoint, Lease};
 use crate::oci::{Algorithm, Digest, Hasher};
 use crate::store::{StoreError, UploadId};
+
+/// Bytes after which the disk begins to write, and not only when all are there and
+/// somebody waits for it. In so many, uploads at the same time still lie in pieces
+/// that are large.
+const WRITE_OUT: u64 = 8 * 1024 * 1024;
 
 /// Bytes read at once when a file is hashed again.
 const REHASH_BUFFER: usize = 256 * 1024;
@@ -28,6 +32,8 @@ pub(super) struct Staged {
     path: PathBuf,
     hasher: Hasher,
     offset: u64,
+    /// Up to where the disk was told to write.
+    written_out: u64,
     lease: Lease,
 }
 
@@ -64,6 +70,7 @@ impl Staged {
             path,
             hasher,
             offset: length,
+            written_out: length,
             lease,
         })
     }
@@ -86,16 +93,21 @@ impl Staged {
     }
 
     /// Adds bytes at the end.
-    pub(super) fn append(&mut self, batch: &[Bytes]) -> Result<(), StoreError> {
-        if let Err(error) = disk::write_pieces_at(&self.file, batch, self.offset) {
+    pub(super) fn append(&mut self, batch: &[u8]) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = disk::write_at(&self.file, batch, self.offset) {
             // A part may have been written: the file must not be longer than
             // what the hash has seen.
             let _ = disk::truncate(&self.file, self.offset);
             return Err(error.into());
         }
-        for bytes in batch {
-            self.hasher.update(bytes);
-            self.offset += bytes.len() as u64;
+        self.hasher.update(batch);
+        self.offset += batch.len() as u64;
+        if self.offset - self.written_out >= WRITE_OUT {
+            disk::begin_to_write_out(&self.file, self.written_out..self.offset);
+            self.written_out = self.offset;
         }
         Ok(())
     }
@@ -184,10 +196,10 @@ mod tests {
         open(&root, &leases, id)
             .await
             .unwrap()
-            .append(&[Bytes::from("ab")])
+            .append(b"ab")
             .unwrap();
         let mut staged = open(&root, &leases, id).await.unwrap();
-        staged.append(&[Bytes::from("c")]).unwrap();
+        staged.append(b"c").unwrap();
         assert_eq!(staged.offset(), 3);
         assert_eq!(staged.digest(), Algorithm::Sha256.digest(b"abc"));
         assert_eq!(
@@ -197,12 +209,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_written_out_early_is_whole() {
+        let (root, leases, id) = (
+            tempfile::tempdir().unwrap(),
+            Leases::default(),
+            UploadId::random(),
+        );
+        let mut staged = open(&root, &leases, id).await.unwrap();
+        let batch: Vec<_> = (0..WRITE_OUT / 3 + 5).map(|at| (at % 251) as u8).collect();
+        for _ in 0..7 {
+            staged.append(&batch).unwrap();
+        }
+        assert!(staged.written_out > WRITE_OUT);
+        staged.sync().unwrap();
+        let content = batch.repeat(7);
+        assert!(fs_err::read(staged.path()).unwrap() == content);
+        assert_eq!(staged.digest(), Algorithm::Sha256.digest(&content));
+    }
+
+    #[tokio::test]
     async fn hashes_what_it_does_not_know() {
         let (root, id) = (tempfile::tempdir().unwrap(), UploadId::random());
         open(&root, &Leases::default(), id)
             .await
             .unwrap()
-            .append(&[Bytes::from("ab")])
+            .append(b"ab")
             .unwrap();
         // A new process, and then one that went on behind this one's back.
         let leases = Leases::default();

@@ -1,6 +1,6 @@
-//! One upload being written: bytes are gathered here and handed, a batch at a
-//! time, to the blocking pool, which hashes and writes them while the next
-//! batch comes in.
+//! One upload being written: bytes are copied together here and handed, a batch at
+//! a time, to the blocking pool, which hashes and writes them while the next batch
+//! comes in.
 //!
 //! A thread is taken for each batch and not for the whole upload, so that any
 //! number of slow clients cannot use up the pool. At any time an upload holds
@@ -24,12 +24,8 @@ use super::staged::Staged;
 use crate::oci::{Digest, RepoName};
 use crate::store::{StoreError, Upload, UploadId};
 
-/// Bytes after which a batch is handed over: enough that the hand-over costs
-/// nothing beside the hashing.
-const BATCH_BYTES: usize = 512 * 1024;
-/// Pieces after which a batch is handed over, however small they are: each of
-/// them may hold on to a larger buffer.
-const BATCH_PIECES: usize = 128;
+/// Bytes in a batch: enough that handing it over costs nothing beside hashing it.
+const BATCH: usize = 512 * 1024;
 
 /// An upload with its lease.
 pub(super) struct FileUpload {
@@ -39,17 +35,26 @@ pub(super) struct FileUpload {
     file: FileState,
     /// Tells the lease that this writer has gone, though its file has not.
     closing: Arc<AtomicBool>,
-    batch: Vec<Bytes>,
-    batch_bytes: usize,
+    /// What has come and is not handed over.
+    batch: Vec<u8>,
+    /// The memory of a batch that has been written.
+    spare: Vec<u8>,
     offset: u64,
 }
 
 /// Where the file is at the moment.
 enum FileState {
     Here(Box<Staged>),
-    InPool(JoinHandle<(Box<Staged>, Result<(), StoreError>)>),
+    InPool(JoinHandle<Appended>),
     /// Given away, or given up after an error.
     Gone,
+}
+
+/// A batch that was written, or should have been.
+struct Appended {
+    staged: Box<Staged>,
+    batch: Vec<u8>,
+    result: Result<(), StoreError>,
 }
 
 impl FileUpload {
@@ -62,17 +67,21 @@ impl FileUpload {
             offset: staged.offset(),
             file: FileState::Here(Box::new(staged)),
             batch: Vec::new(),
-            batch_bytes: 0,
+            spare: Vec::new(),
         }
     }
 
     /// Hands the batch over, after the one before has been written.
     async fn hand_over(&mut self) -> Result<(), StoreError> {
         let mut staged = self.written().await?;
-        let batch = self.take_batch();
+        let batch = mem::replace(&mut self.batch, mem::take(&mut self.spare));
         self.file = FileState::InPool(spawn(move || {
             let result = staged.append(&batch);
-            (staged, result)
+            Appended {
+                staged,
+                batch,
+                result,
+            }
         }));
         Ok(())
     }
@@ -80,8 +89,12 @@ impl FileUpload {
     /// Waits until nothing is being written. The file is then the caller's.
     async fn written(&mut self) -> Result<Box<Staged>, StoreError> {
         if let FileState::InPool(writing) = &mut self.file {
-            let (staged, result) = match writing.await {
-                Ok(done) => done,
+            let Appended {
+                staged,
+                batch,
+                result,
+            } = match writing.await {
+                Ok(appended) => appended,
                 Err(failure) => {
                     self.file = FileState::Gone;
                     return Err(unfinished(self.id, failure));
@@ -94,17 +107,14 @@ impl FileUpload {
             } else {
                 FileState::Gone
             };
+            self.spare = batch;
+            self.spare.clear();
             result?;
         }
         match mem::replace(&mut self.file, FileState::Gone) {
             FileState::Here(staged) => Ok(staged),
             _ => Err(unfinished(self.id, "an earlier write failed")),
         }
-    }
-
-    fn take_batch(&mut self) -> Vec<Bytes> {
-        self.batch_bytes = 0;
-        mem::take(&mut self.batch)
     }
 }
 
@@ -118,12 +128,15 @@ impl Upload for FileUpload {
         self.offset
     }
 
-    async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
-        self.batch_bytes += data.len();
-        self.offset += data.len() as u64;
-        self.batch.push(data);
-        if self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_PIECES {
-            self.hand_over().await?;
+    async fn write(&mut self, mut data: Bytes) -> Result<(), StoreError> {
+        while !data.is_empty() {
+            self.batch.reserve(BATCH - self.batch.len());
+            let some = data.split_to(data.len().min(BATCH - self.batch.len()));
+            self.batch.extend_from_slice(&some);
+            self.offset += some.len() as u64;
+            if self.batch.len() == BATCH {
+                self.hand_over().await?;
+            }
         }
         Ok(())
     }
@@ -137,7 +150,7 @@ impl Upload for FileUpload {
 
     async fn commit(mut self: Box<Self>, digest: &Digest) -> Result<(), StoreError> {
         let mut staged = self.written().await?;
-        let batch = self.take_batch();
+        let batch = mem::take(&mut self.batch);
         let (shared, repo, id, digest) = (
             Arc::clone(&self.shared),
             self.repo.clone(),
@@ -152,7 +165,7 @@ impl Upload for FileUpload {
     }
 
     async fn cancel(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.take_batch();
+        self.batch = Vec::new();
         let staged = self.written().await?;
         let (shared, repo, id) = (Arc::clone(&self.shared), self.repo.clone(), self.id);
         blocking(move || commit::discard(&shared, *staged, &repo, id)).await
@@ -161,7 +174,7 @@ impl Upload for FileUpload {
 
 impl Drop for FileUpload {
     fn drop(&mut self) {
-        let batch = self.take_batch();
+        let batch = mem::take(&mut self.batch);
         match mem::replace(&mut self.file, FileState::Gone) {
             FileState::Gone => {}
             FileState::Here(staged) if batch.is_empty() => drop(staged),
@@ -173,7 +186,7 @@ impl Drop for FileUpload {
 impl FileUpload {
     /// Writes what has come but is not on disk: the client believes that it
     /// was taken. Whoever resumes the upload waits for it.
-    fn finish_in_background(&self, file: FileState, batch: Vec<Bytes>) {
+    fn finish_in_background(&self, file: FileState, batch: Vec<u8>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
@@ -182,9 +195,10 @@ impl FileUpload {
         runtime.spawn(async move {
             let staged = match file {
                 FileState::Here(staged) => Some(staged),
-                FileState::InPool(writing) => {
-                    writing.await.ok().and_then(|(staged, result)| result.ok().map(|()| staged))
-                }
+                FileState::InPool(writing) => match writing.await {
+                    Ok(Appended { staged, result: Ok(()), .. }) => Some(staged),
+                    _ => None,
+                },
                 FileState::Gone => None,
             };
             if let Some(mut staged) = staged
