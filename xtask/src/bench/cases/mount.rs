@@ -1,5 +1,10 @@
 //! Layers that the registry has already, in another repository.
 
+use std::io::ErrorKind;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
 use crate::bench::args::Effort;
 use crate::bench::cases::Case;
 use crate::bench::fixture::{AUTHORIZATION, Fixture, REPOSITORY};
@@ -22,6 +27,8 @@ pub(crate) struct Mount {
 }
 
 const CONNECTIONS: usize = 8;
+/// How often a repository that will not go is removed again.
+const TRIES: u32 = 50;
 
 impl Case for Mount {
     fn heading(&self) -> Heading {
@@ -61,7 +68,7 @@ impl Case for Mount {
         let figures = wrk::run(server, load)?;
         let sample = figures.pace.with_cost(&meter.spent()?);
         let repositories = server.storage.join("docker/registry/v2/repositories");
-        fs_err::remove_dir_all(repositories.join(target))?;
+        remove(&repositories.join(target))?;
         if let Some(line) = figures.text.lines().find(|line| line.starts_with("other ")) {
             return Err(Error::Answer {
                 command: format!("mounts in {}", server.name),
@@ -102,4 +109,17 @@ function report()
 end",
         digests.join("\", \"")
     )
+}
+/// Removes a repository, to which a server may still be adding for connections that
+/// have gone.
+fn remove(repository: &Path) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        match fs_err::remove_dir_all(repository) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                thread::sleep(Duration::from_millis(100));
+            }
+            result => return Ok(result?),
+        }
+    }
+    Ok(fs_err::remove_dir_all(repository)?)
 }
