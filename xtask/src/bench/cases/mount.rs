@@ -2,11 +2,10 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use crate::bench::args::Effort;
-use crate::bench::cases::Case;
+use crate::bench::cases::{Case, rest};
 use crate::bench::fixture::{AUTHORIZATION, Fixture, REPOSITORY};
 use crate::bench::meter::Meter;
 use crate::bench::metric::Metric;
@@ -116,7 +115,7 @@ fn remove(repository: &Path) -> Result<(), Error> {
     for _ in 0..TRIES {
         match fs_err::remove_dir_all(repository) {
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
-                thread::sleep(Duration::from_millis(100));
+                rest(Duration::from_millis(100));
             }
             result => return Ok(result?),
         }
