@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn pair() -> (Buffered<DuplexStream>, DuplexStream) {
-        let (near, far) = duplex(256 * 1024);
+        let (near, far) = duplex(4 * LARGE_READ);
         (Buffered::new(near), far)
     }
 
