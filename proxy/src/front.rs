@@ -48,7 +48,7 @@ const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Bytes of one answer that may wait in memory for the connection.
 const SEND_BUFFER: usize = 1024 * 1024;
 /// The largest frame a client may send. Larger than the 16 KiB of the default,
-/// and as large as what one read of the socket brings.
+/// and no more than half of what one read of the socket brings.
 const FRAME: u32 = 64 * 1024;
 
 /// Once nothing is served any more, how long clients may take to read their last
