@@ -1,4 +1,7 @@
-//! Frames of HTTP/2 on their way into TLS.
+//! What is written on its way into TLS.
+//!
+//! rustls makes a record of each write. Over HTTP/1.1 the head of a small answer and
+//! its body would be two, which cost both sides as much again as one.
 //!
 //! h2 flushes after each frame, of 16 KiB for nearly every client. With its nine
 //! bytes of header each would be two TLS records and a system call of its own.
@@ -19,19 +22,21 @@ const SEAL: usize = 5 + 1 + 16;
 const SEALED_AT_ONCE: usize = 16 * (RECORD + SEAL);
 /// Slices that are taken at once: a frame of h2 has two, its header and its content.
 const SLICES: usize = 8;
+/// Room for most small answers, header and body.
+const SMALL: usize = 2 * 1024;
 /// A flush after as much as this is taken for one in the middle of something longer.
 const LONG: usize = 8 * 1024;
 
 /// A TLS stream that fills its records and sends many of them at a time.
 ///
-/// A flush in the middle of something longer is put off until the task is polled
-/// again, for which it is woken at once: by then h2 has written whatever else it
-/// had. It reads whenever it is polled, and what waits leaves before that.
+/// Over HTTP/2 a flush in the middle of something longer is put off until the task is
+/// polled again, for which it is woken at once: by then h2 has written whatever else
+/// it had. It reads whenever it is polled, and what waits leaves before that.
 #[derive(Debug)]
 pub(crate) struct Gathered<S> {
     stream: TlsStream<S>,
-    /// Whether anything is gathered at all: HTTP/1.1 flushes when it should.
-    gathers: bool,
+    /// Whether flushes are put off: HTTP/1.1 flushes when it should.
+    puts_off: bool,
     /// What does not fill a record yet. Whatever came before is sealed already, so
     /// that little is copied for this.
     rest: BytesMut,
@@ -42,12 +47,12 @@ pub(crate) struct Gathered<S> {
 }
 
 impl<S> Gathered<S> {
-    pub(crate) fn new(mut stream: TlsStream<S>, gathers: bool) -> Self {
+    pub(crate) fn new(mut stream: TlsStream<S>, puts_off: bool) -> Self {
         let (_, connection) = stream.get_mut();
         connection.set_buffer_limit(Some(SEALED_AT_ONCE));
         Self {
             stream,
-            gathers,
+            puts_off,
             rest: BytesMut::new(),
             fresh: 0,
             is_woken: false,
@@ -114,6 +119,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gathered<S> {
         for buffer in buffers {
             let part = sealed.min(buffer.len());
             sealed -= part;
+            if part < buffer.len() && self.rest.capacity() == 0 {
+                self.rest.reserve(SMALL);
+            }
             self.rest.extend_from_slice(&buffer[part..]);
         }
     }
@@ -169,9 +177,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.gathers {
-            return Pin::new(&mut self.stream).poll_write(cx, bytes);
-        }
         self.poll_gather(cx, &[IoSlice::new(bytes)])
     }
 
@@ -180,18 +185,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.gathers {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        }
         self.poll_gather(cx, buffers)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.gathers || self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if std::mem::take(&mut self.fresh) >= LONG {
+        if std::mem::take(&mut self.fresh) >= LONG && self.puts_off {
             if !self.is_woken {
                 self.is_woken = true;
                 cx.waker().wake_by_ref();
@@ -340,11 +342,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_http2_nothing_waits() {
-        let (near, mut far) = streams(1024).await;
+    async fn without_http2_no_flush_is_put_off() {
+        let (near, mut far) = streams(1024 * 1024).await;
         let mut near = Gathered::new(near, false);
-        near.write_all(b"x").await.unwrap();
-        assert_eq!(came(&mut far).await, 1);
+        near.write_all(&[7; FRAME]).await.unwrap();
+        near.flush().await.unwrap();
+        assert_eq!(came(&mut far).await, FRAME);
+        assert_eq!(near.rest.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_flushed_together_is_one_record() {
+        for puts_off in [false, true] {
+            let (near, mut far) = streams(1024).await;
+            let mut near = Gathered::new(near, puts_off);
+            near.write_all(b"head").await.unwrap();
+            near.write_all(b"body").await.unwrap();
+            near.flush().await.unwrap();
+            let mut record = [0; 16];
+            assert_eq!(far.read(&mut record).await.unwrap(), 8);
+            assert_eq!(&record[..8], b"headbody");
+        }
     }
 
     proptest! {

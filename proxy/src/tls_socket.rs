@@ -46,9 +46,9 @@ impl TlsSocket {
             None,
             Vec::new(),
         );
-        let gathers = connection.alpn_protocol() == Some(HTTP2);
+        let puts_off = connection.alpn_protocol() == Some(HTTP2);
         Self {
-            stream: Gathered::new(stream, gathers),
+            stream: Gathered::new(stream, puts_off),
             digest: Arc::new(digest),
             shown: shown.map(|shown| Arc::new(shown.into_digest())),
         }
