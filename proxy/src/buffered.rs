@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::io::{poll_read_buf, poll_write_buf};
+use tokio_util::io::poll_read_buf;
 
 /// What is read at once while no more comes: a handshake, a request.
 const SMALL_READ: usize = 8 * 1024;
@@ -71,10 +71,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Buffered<S> {
     /// Sends what is to be sent.
     fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.written.is_empty() {
-            let sent = poll_write_buf(Pin::new(&mut self.stream), cx, &mut self.written);
-            if ready!(sent)? == 0 {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.written))?;
+            if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.written.advance(sent);
         }
         self.written = BytesMut::new();
         Poll::Ready(Ok(()))
