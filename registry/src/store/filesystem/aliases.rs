@@ -21,7 +21,9 @@ pub(super) async fn content_of(
 ) -> Result<Option<Digest>, StoreError> {
     match digest.algorithm() {
         Algorithm::Sha256 => Ok(Some(*digest)),
-        Algorithm::Sha512 => links::read_sound(&shared.layout.alias_link(repo, digest)).await,
+        Algorithm::Sha512 => {
+            links::read_sound(&shared.base, &shared.layout.alias_link(repo, digest)).await
+        }
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) async fn of_tag(
     target: Digest,
 ) -> Result<Digest, StoreError> {
     // Somebody else may have moved the tag, and a broken alias is none.
-    let put_by = links::read(&shared.layout.tag_alias(repo, tag)).await;
+    let put_by = links::read(&shared.base, &shared.layout.tag_alias(repo, tag)).await;
     if let Ok(Some(digest)) = put_by
         && let Ok(Some(content)) = content_of(shared, repo, &digest).await
         && content == target

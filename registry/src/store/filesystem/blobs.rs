@@ -23,7 +23,9 @@ pub(super) async fn open(
 ) -> Result<FileBlob, StoreError> {
     let missing = || StoreError::NotFound(Missing::Blob(repo.clone(), *digest));
     let link = shared.layout.layer_link(repo, digest);
-    let target = links::read_sound(&link).await?.ok_or_else(missing)?;
+    let target = links::read_sound(&shared.base, &link)
+        .await?
+        .ok_or_else(missing)?;
     open_content(shared, &target).await?.ok_or_else(missing)
 }
 
@@ -33,7 +35,7 @@ pub(super) async fn open_content(
     content: &Digest,
 ) -> Result<Option<FileBlob>, StoreError> {
     let path = shared.layout.blob_data(content);
-    let file = match quick::open(&path).await {
+    let file = match quick::open(&shared.base, &path).await {
         Err(error) if is_absent(&error) => return Ok(None),
         result => result?,
     };
@@ -56,7 +58,7 @@ pub(super) async fn claim(
     digest: &Digest,
 ) -> Result<u64, StoreError> {
     let size = open(shared, repo, digest).await?.size;
-    if claims::renew_soon(shared.layout.layer_link(repo, digest)).await? {
+    if claims::renew_soon(&shared.base, shared.layout.layer_link(repo, digest)).await? {
         Ok(size)
     } else {
         Err(StoreError::NotFound(Missing::Blob(repo.clone(), *digest)))

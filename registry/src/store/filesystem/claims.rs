@@ -15,7 +15,7 @@ use fs_err::File;
 use super::disk;
 use super::durable::{Changed, is_absent};
 use super::pool::blocking;
-use super::quick;
+use super::quick::{self, Base};
 use crate::store::StoreError;
 
 /// A claim that is younger than this is not renewed: pushes ask for the same
@@ -149,8 +149,8 @@ pub(super) fn is_named(file: &File) -> io::Result<bool> {
 }
 
 /// As [`renew`], without a thread if the claim is a recent one.
-pub(super) async fn renew_soon(path: PathBuf) -> Result<bool, StoreError> {
-    let file = match quick::open(&path).await {
+pub(super) async fn renew_soon(base: &Base, path: PathBuf) -> Result<bool, StoreError> {
+    let file = match quick::open(base, &path).await {
         Err(error) if is_absent(&error) => return Ok(false),
         result => result?,
     };

@@ -23,6 +23,11 @@ impl Layout {
         }
     }
 
+    /// What all of it is in.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
     pub(super) fn blobs(&self) -> PathBuf {
         self.base.join("blobs")
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::claims;
 use super::durable::{self, Directories};
-use super::quick::{self, Head};
+use super::quick::{self, Base, Head};
 use crate::oci::Digest;
 use crate::store::StoreError;
 
@@ -21,15 +21,15 @@ const LONGEST: usize = 160;
 ///
 /// [`StoreError::Damaged`] for a link that is empty, as distribution up to 3.0
 /// leaves it after a crash, or holds anything but a digest.
-pub(super) async fn read(path: &Path) -> Result<Option<Digest>, StoreError> {
-    parse(path, quick::read::<LONGEST>(path).await)
+pub(super) async fn read(base: &Base, path: &Path) -> Result<Option<Digest>, StoreError> {
+    parse(path, quick::read::<LONGEST>(base, path).await)
 }
 
 /// As [`read`], where a broken link counts as none: to be told "not there" is
 /// what makes a client send again what the link is about, and that writes it
 /// anew. An error would stop every push.
-pub(super) async fn read_sound(path: &Path) -> Result<Option<Digest>, StoreError> {
-    match read(path).await {
+pub(super) async fn read_sound(base: &Base, path: &Path) -> Result<Option<Digest>, StoreError> {
+    match read(base, path).await {
         Err(StoreError::Damaged { location, problem }) => {
             tracing::warn!(
                 store.link = location,
@@ -106,14 +106,17 @@ mod tests {
         put(&Directories::default(), &path, &digest).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), digest.to_string());
         assert_eq!(fs::metadata(&path).unwrap().len(), 71);
-        assert_eq!(read(&path).await.unwrap(), Some(digest));
+        assert_eq!(
+            read(&Base::new(root.path()), &path).await.unwrap(),
+            Some(digest)
+        );
     }
 
     #[tokio::test]
     async fn a_missing_link_is_no_error_and_a_broken_one_is() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("link");
-        assert_eq!(read(&path).await.unwrap(), None);
+        let (base, path) = (Base::new(root.path()), root.path().join("link"));
+        assert_eq!(read(&base, &path).await.unwrap(), None);
         for content in [
             "",
             "sha256:0",
@@ -121,7 +124,7 @@ mod tests {
             &format!("{}\n", Algorithm::Sha256.digest(b"x")),
         ] {
             fs::write(&path, content).unwrap();
-            let error = read(&path).await.unwrap_err();
+            let error = read(&base, &path).await.unwrap_err();
             assert!(
                 matches!(error, StoreError::Damaged { .. }),
                 "{content:?}: {error}"

@@ -57,7 +57,9 @@ pub(super) async fn read(
     let link = shared
         .layout
         .revision_link(repo, &content.ok_or_else(missing)?);
-    let content = links::read_sound(&link).await?.ok_or_else(missing)?;
+    let content = links::read_sound(&shared.base, &link)
+        .await?
+        .ok_or_else(missing)?;
     if let Some(manifest) = shared.manifests.get(&content).await {
         shared.cache_use.hits.inc();
         return Ok(manifest);
@@ -87,7 +89,7 @@ pub(super) async fn tagged(
     repo: &RepoName,
     tag: &Tag,
 ) -> Result<Digest, StoreError> {
-    let target = links::read(&shared.layout.tag_current_link(repo, tag))
+    let target = links::read(&shared.base, &shared.layout.tag_current_link(repo, tag))
         .await?
         .ok_or_else(|| no_tag(repo, tag))?;
     aliases::of_tag(shared, repo, tag, target).await
@@ -103,7 +105,7 @@ pub(super) async fn claim(
     let content = aliases::content_of(shared, repo, digest)
         .await?
         .ok_or_else(missing)?;
-    if claims::renew_soon(shared.layout.revision_link(repo, &content)).await? {
+    if claims::renew_soon(&shared.base, shared.layout.revision_link(repo, &content)).await? {
         Ok(())
     } else {
         Err(missing())

@@ -53,6 +53,7 @@ use self::listing::Listings;
 use self::locks::RepoLocks;
 pub use self::manifests::CacheUse;
 use self::pool::blocking;
+use self::quick::Base;
 use self::walk::Witnesses;
 use super::{
     Blob, NewManifest, Page, Store, StoreError, StoredManifest, TagPage, Upload, UploadId,
@@ -71,6 +72,7 @@ pub struct Filesystem {
 /// What all operations of a store have in common.
 struct Shared {
     layout: Layout,
+    base: Base,
     directories: Directories,
     changed: Changed,
     leases: Leases,
@@ -88,9 +90,11 @@ impl Filesystem {
     /// Opens what lies below `root`, the directory that distribution calls
     /// `rootdirectory`. Nothing is read or made.
     pub fn new(root: &Path) -> Self {
+        let layout = Layout::new(root);
         Self {
             shared: Arc::new(Shared {
-                layout: Layout::new(root),
+                base: Base::new(layout.base()),
+                layout,
                 directories: Directories::default(),
                 changed: Changed::default(),
                 leases: Leases::default(),
