@@ -47,6 +47,9 @@ pub(super) async fn of_tag(
     tag: &Tag,
     target: Digest,
 ) -> Result<Digest, StoreError> {
+    if !shared.base.is_marked().await {
+        return Ok(target);
+    }
     // Somebody else may have moved the tag, and a broken alias is none.
     let put_by = links::read(&shared.base, &shared.layout.tag_alias(repo, tag)).await;
     if let Ok(Some(digest)) = put_by
@@ -68,7 +71,11 @@ pub(super) fn put_tag(
     let path = shared.layout.tag_alias(repo, tag);
     match digest.algorithm() {
         Algorithm::Sha256 => remove_tag(shared, repo, tag),
-        Algorithm::Sha512 => links::put(&shared.directories, &path, digest),
+        Algorithm::Sha512 => {
+            shared.directories.ensure(&shared.layout.aliased_mark())?;
+            shared.base.has_mark();
+            links::put(&shared.directories, &path, digest)
+        }
     }
 }
 

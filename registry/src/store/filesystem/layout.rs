@@ -2,7 +2,7 @@
 //!
 //! Distribution's walks skip names that begin with `_` and that they do not
 //! know, so that `_referrers`, `_aliases` and `_pulls`, which it does not have,
-//! are invisible to it.
+//! are invisible to it. Beside `blobs` and `repositories` it does not look at all.
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,11 @@ impl Layout {
     /// What all of it is in.
     pub(super) fn base(&self) -> &Path {
         &self.base
+    }
+
+    /// Says that a tag of some repository was put by another digest than SHA-256.
+    pub(super) fn aliased_mark(&self) -> PathBuf {
+        self.base.join(ALIASED)
     }
 
     pub(super) fn blobs(&self) -> PathBuf {
@@ -177,6 +182,8 @@ impl Layout {
     }
 }
 
+/// There once a tag was put by another digest than SHA-256, for good.
+pub(super) const ALIASED: &str = "_aliased";
 /// Where a repository's uploads are.
 pub(super) const UPLOADS: &str = "_uploads";
 /// What an upload's directory holds.

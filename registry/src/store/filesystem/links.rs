@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), digest.to_string());
         assert_eq!(fs::metadata(&path).unwrap().len(), 71);
         assert_eq!(
-            read(&Base::new(root.path()), &path).await.unwrap(),
+            read(&Base::new(root.path(), "mark"), &path).await.unwrap(),
             Some(digest)
         );
     }
@@ -115,7 +115,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_link_is_no_error_and_a_broken_one_is() {
         let root = tempfile::tempdir().unwrap();
-        let (base, path) = (Base::new(root.path()), root.path().join("link"));
+        let (base, path) = (Base::new(root.path(), "mark"), root.path().join("link"));
         assert_eq!(read(&base, &path).await.unwrap(), None);
         for content in [
             "",

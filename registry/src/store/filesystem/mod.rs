@@ -93,7 +93,7 @@ impl Filesystem {
         let layout = Layout::new(root);
         Self {
             shared: Arc::new(Shared {
-                base: Base::new(layout.base()),
+                base: Base::new(layout.base(), layout::ALIASED),
                 layout,
                 directories: Directories::default(),
                 changed: Changed::default(),

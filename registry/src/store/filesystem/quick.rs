@@ -9,7 +9,8 @@
 use std::io::{self, IoSliceMut, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -29,21 +30,55 @@ const BELIEVED: Duration = Duration::from_secs(1);
 /// up for each of its files.
 pub(super) struct Base {
     path: PathBuf,
+    /// The name of something in it that few have: the others need not look for what
+    /// it is about.
+    mark: &'static str,
+    is_marked: AtomicBool,
     kept: ArcSwapOption<Kept>,
 }
 
 struct Kept {
     directory: OwnedFd,
     since: Instant,
+    /// Whether the mark was there, if somebody asked.
+    marked: OnceLock<bool>,
 }
 
 impl Base {
     /// Opens nothing yet.
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, mark: &'static str) -> Self {
         Self {
             path: path.to_owned(),
+            mark,
+            is_marked: AtomicBool::new(false),
             kept: ArcSwapOption::empty(),
         }
+    }
+
+    /// Takes note that the mark is there.
+    pub(super) fn has_mark(&self) {
+        self.is_marked.store(true, Ordering::Release);
+    }
+
+    /// Whether the mark is there. What another process has just made is seen when
+    /// the directory is opened anew.
+    pub(super) async fn is_marked(&self) -> bool {
+        if self.is_marked.load(Ordering::Acquire) {
+            return true;
+        }
+        if let Some(kept) = &*self.kept.load()
+            && let Some(marked) = kept.marked.get()
+        {
+            return *marked;
+        }
+        let looked = open(self, &self.path.join(self.mark)).await;
+        // Where it cannot be said, it is to be looked further.
+        let marked = !matches!(&looked, Err(error) if is_absent(error));
+        if let Some(kept) = &*self.kept.load() {
+            // Others who looked at the same time saw the same.
+            let _ = kept.marked.set(marked);
+        }
+        marked
     }
 
     /// Opens a file for reading, if the kernel can do that without waiting.
@@ -70,6 +105,7 @@ impl Base {
         self.kept.store(Some(Arc::new(Kept {
             directory,
             since: now,
+            marked: OnceLock::new(),
         })));
         opened
     }
@@ -201,12 +237,14 @@ impl<const N: usize> Head<N> {
 mod tests {
     use super::*;
 
+    const MARK: &str = "mark";
+
     #[tokio::test]
     async fn both_ways_read_the_same() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("file");
         fs_err::write(&path, b"0123456789").unwrap();
-        let base = Base::new(root.path());
+        let base = Base::new(root.path(), MARK);
         for (found, expected) in [
             (read::<16>(&base, &path).await, "0123456789"),
             (read_blocking::<16>(&path), "0123456789"),
@@ -223,7 +261,7 @@ mod tests {
     async fn what_is_not_there_is_not_found() {
         let root = tempfile::tempdir().unwrap();
         fs_err::write(root.path().join("file"), b"").unwrap();
-        let base = Base::new(root.path());
+        let base = Base::new(root.path(), MARK);
         for (below, kind) in [
             ("absent", io::ErrorKind::NotFound),
             ("file/absent", io::ErrorKind::NotADirectory),
@@ -259,7 +297,7 @@ mod tests {
             fs_err::create_dir(root.path().join(name)).unwrap();
             fs_err::write(root.path().join(name).join("file"), name).unwrap();
         }
-        let base = Base::new(&root.path().join("base"));
+        let base = Base::new(&root.path().join("base"), MARK);
         assert_eq!(said(&base, &path).await.unwrap(), b"base");
 
         fs_err::rename(root.path().join("base"), root.path().join("old")).unwrap();
@@ -271,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_elsewhere_or_comes_later_is_read_as_well() {
         let root = tempfile::tempdir().unwrap();
-        let base = Base::new(&root.path().join("base"));
+        let base = Base::new(&root.path().join("base"), MARK);
         for name in ["base/file", "based"] {
             let path = root.path().join(name);
             assert_eq!(said(&base, &path).await, None);
@@ -279,5 +317,20 @@ mod tests {
             fs_err::write(&path, name).unwrap();
             assert_eq!(said(&base, &path).await.unwrap(), name.as_bytes());
         }
+    }
+
+    #[tokio::test]
+    async fn a_mark_is_seen_at_once_by_whoever_made_it_and_soon_by_others() {
+        let root = tempfile::tempdir().unwrap();
+        let [own, other] = [(); 2].map(|()| Base::new(root.path(), MARK));
+        assert!(!own.is_marked().await);
+        assert!(!other.is_marked().await);
+
+        fs_err::write(root.path().join(MARK), "").unwrap();
+        own.has_mark();
+        assert!(own.is_marked().await);
+        let_time_pass(&other);
+        assert_eq!(said(&other, &root.path().join("x")).await, None);
+        assert!(other.is_marked().await);
     }
 }
