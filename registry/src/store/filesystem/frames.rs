@@ -19,8 +19,8 @@ use super::quick;
 /// between the read and the encryption.
 const FRAME: usize = 256 * 1024;
 
-/// Frames that are kept for the next use: 4 MiB.
-const KEPT_FRAMES: usize = 16;
+/// Frames that are kept for the next use: 2 MiB.
+const KEPT_FRAMES: usize = 8;
 
 /// The bytes of a range of a file.
 pub(super) struct Frames {
