@@ -370,12 +370,14 @@ mod tests {
         fn nothing_is_lost_added_or_moved(
             writes in prop::collection::vec((0..80_000_usize, any::<bool>()), 0..12),
             pipe in 1000..200_000_usize,
+            puts_off: bool,
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(async {
                 let length = writes.iter().map(|(length, _)| length).sum();
                 let sent: Vec<u8> = (0..length).map(|n: usize| (n % 251) as u8).collect();
-                let (mut near, mut far) = pair(pipe).await;
+                let (near, mut far) = streams(pipe).await;
+                let mut near = Gathered::new(near, puts_off);
                 let writing = async {
                     let mut left = &sent[..];
                     for (length, flush) in &writes {
