@@ -73,7 +73,7 @@ pub(super) fn put_tag(
         Algorithm::Sha256 => remove_tag(shared, repo, tag),
         Algorithm::Sha512 => {
             shared.directories.ensure(&shared.layout.aliased_mark())?;
-            shared.base.has_mark();
+            shared.base.note_mark();
             links::put(&shared.directories, &path, digest)
         }
     }

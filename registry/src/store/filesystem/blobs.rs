@@ -11,7 +11,7 @@ use super::Shared;
 use super::claims;
 use super::durable::{self, is_absent};
 use super::frames::{Frames, Pool};
-use super::{links, quick};
+use super::links;
 use crate::oci::{Algorithm, Digest, RepoName};
 use crate::store::{Blob, ByteStream, Missing, StoreError};
 
@@ -35,7 +35,7 @@ pub(super) async fn open_content(
     content: &Digest,
 ) -> Result<Option<FileBlob>, StoreError> {
     let path = shared.layout.blob_data(content);
-    let file = match quick::open(&shared.base, &path).await {
+    let file = match shared.base.open(&path).await {
         Err(error) if is_absent(&error) => return Ok(None),
         result => result?,
     };

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use fs_err::File;
 
+use super::base::Base;
 use super::disk;
 use super::durable::{Changed, is_absent};
 use super::pool::blocking;
-use super::quick::{self, Base};
 use crate::store::StoreError;
 
 /// A claim that is younger than this is not renewed: pushes ask for the same
@@ -150,7 +150,7 @@ pub(super) fn is_named(file: &File) -> io::Result<bool> {
 
 /// As [`renew`], without a thread if the claim is a recent one.
 pub(super) async fn renew_soon(base: &Base, path: PathBuf) -> Result<bool, StoreError> {
-    let file = match quick::open(base, &path).await {
+    let file = match base.open(&path).await {
         Err(error) if is_absent(&error) => return Ok(false),
         result => result?,
     };

@@ -6,9 +6,10 @@
 use std::io;
 use std::path::Path;
 
+use super::base::Base;
 use super::claims;
 use super::durable::{self, Directories};
-use super::quick::{self, Base, Head};
+use super::quick::{self, Head};
 use crate::oci::Digest;
 use crate::store::StoreError;
 
@@ -22,7 +23,7 @@ const LONGEST: usize = 160;
 /// [`StoreError::Damaged`] for a link that is empty, as distribution up to 3.0
 /// leaves it after a crash, or holds anything but a digest.
 pub(super) async fn read(base: &Base, path: &Path) -> Result<Option<Digest>, StoreError> {
-    parse(path, quick::read::<LONGEST>(base, path).await)
+    parse(path, base.read::<LONGEST>(path).await)
 }
 
 /// As [`read`], where a broken link counts as none: to be told "not there" is

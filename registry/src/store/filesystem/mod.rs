@@ -3,13 +3,14 @@
 //! - `layout`: where everything lies
 //! - `disk`, `durable`, `links`: what is changed, and how it is made to last
 //! - `claims`, `locks`: how what is in use stays, and changes keep apart
-//! - `quick`, `frames`: how bytes are read without waiting in a thread
+//! - `base`, `quick`, `frames`: how bytes are read without waiting in a thread
 //! - `blobs`, `manifests`, `aliases`: what is stored
 //! - `walk`, `listing`, `opened`: lists of it
 //! - `uploads`, `leases`, `staged`, `writer`, `commit`: how a blob comes in
 //! - `maintain`, `inventory`, `tidy`: how what nobody uses goes
 
 mod aliases;
+mod base;
 mod blobs;
 mod claims;
 mod commit;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use moka::future::Cache;
 
+use self::base::Base;
 use self::durable::{Changed, Directories};
 use self::frames::Pool;
 use self::layout::Layout;
@@ -53,7 +55,6 @@ use self::listing::Listings;
 use self::locks::RepoLocks;
 pub use self::manifests::CacheUse;
 use self::pool::blocking;
-use self::quick::Base;
 use self::walk::Witnesses;
 use super::{
     Blob, NewManifest, Page, Store, StoreError, StoredManifest, TagPage, Upload, UploadId,
