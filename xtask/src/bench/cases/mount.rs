@@ -109,6 +109,7 @@ end",
         digests.join("\", \"")
     )
 }
+
 /// Removes a repository, to which a server may still be adding for connections that
 /// have gone.
 fn remove(repository: &Path) -> Result<(), Error> {
