@@ -1,7 +1,7 @@
 //! What is written on its way into TLS.
 //!
 //! rustls makes a record of each write. Over HTTP/1.1 the head of a small answer and
-//! its body would be two, which cost both sides as much again as one.
+//! its body would be two, each sealed and opened by itself.
 //!
 //! h2 flushes after each frame, of 16 KiB for nearly every client. With its nine
 //! bytes of header each would be two TLS records and a system call of its own.
