@@ -74,7 +74,7 @@ pub(super) fn discard(
     let directory = shared.layout.upload(repo, id);
     let removed = retire(&directory).and_then(|()| disk::remove_tree(&directory));
     // The lease is given back last: whoever waits for it finds no file.
-    shared.leases.forget(id);
+    shared.leases.forget(repo, id);
     drop(staged);
     Ok(removed?)
 }

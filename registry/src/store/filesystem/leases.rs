@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::oci::Hasher;
+use crate::oci::{Hasher, RepoName};
 use crate::store::{StoreError, UploadId};
 
 /// How many uploads are remembered between requests: about 2 MiB.
 const REMEMBERED: usize = 4096;
 
+/// An identifier counts in its repository only: so that nobody holds up an upload
+/// by it and the name of another one.
+type Key = (RepoName, UploadId);
+
 /// The leases of all uploads of this process.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    slots: Mutex<HashMap<UploadId, Arc<Slot>>>,
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
 }
 
 /// A hash of the first `offset` bytes of an upload.
@@ -43,8 +47,8 @@ struct Slot {
 impl Leases {
     /// Takes the lease of an upload. Waits for a writer that has gone, but not
     /// for one that is still there.
-    pub(super) async fn acquire(&self, id: UploadId) -> Result<Lease, StoreError> {
-        let slot = self.slot(id);
+    pub(super) async fn acquire(&self, repo: &RepoName, id: UploadId) -> Result<Lease, StoreError> {
+        let slot = self.slot((repo.clone(), id));
         let checkpoint = match Arc::clone(&slot.checkpoint).try_lock_owned() {
             Ok(checkpoint) => checkpoint,
             // Only the first who comes may wait: for whoever comes next, the
@@ -60,21 +64,21 @@ impl Leases {
 
     /// Forgets an upload that is no more. Whoever waits for its lease still
     /// gets it, and then finds no file.
-    pub(super) fn forget(&self, id: UploadId) {
-        self.lock().remove(&id);
+    pub(super) fn forget(&self, repo: &RepoName, id: UploadId) {
+        self.lock().remove(&(repo.clone(), id));
     }
 
-    fn slot(&self, id: UploadId) -> Arc<Slot> {
+    fn slot(&self, key: Key) -> Arc<Slot> {
         let mut slots = self.lock();
-        if slots.len() >= REMEMBERED && !slots.contains_key(&id) {
+        if slots.len() >= REMEMBERED && !slots.contains_key(&key) {
             // What is lost are hashes of uploads that nobody writes to at the
             // moment: they are computed again from the file.
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
-        Arc::clone(slots.entry(id).or_default())
+        Arc::clone(slots.entry(key).or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Slot>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
         // The map is whole between any two calls on it.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,28 +106,42 @@ mod tests {
     use super::*;
     use crate::oci::Algorithm;
 
+    fn repo() -> RepoName {
+        "a/b".parse().unwrap()
+    }
+
     #[tokio::test]
     async fn one_writer_at_a_time() {
         let leases = Leases::default();
         let id = UploadId::random();
-        let lease = leases.acquire(id).await.unwrap();
+        let lease = leases.acquire(&repo(), id).await.unwrap();
         assert!(
-            matches!(leases.acquire(id).await, Err(StoreError::UploadBusy(busy)) if busy == id)
+            matches!(leases.acquire(&repo(), id).await, Err(StoreError::UploadBusy(busy)) if busy == id)
         );
-        assert!(leases.acquire(UploadId::random()).await.is_ok());
+        assert!(leases.acquire(&repo(), UploadId::random()).await.is_ok());
+        let elsewhere = "a/c".parse().unwrap();
+        assert!(leases.acquire(&elsewhere, id).await.is_ok());
         drop(lease);
-        assert!(leases.acquire(id).await.is_ok());
+        assert!(leases.acquire(&repo(), id).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_writer_that_has_gone_is_waited_for() {
         let leases = Arc::new(Leases::default());
         let id = UploadId::random();
-        let mut lease = leases.acquire(id).await.unwrap();
+        let mut lease = leases.acquire(&repo(), id).await.unwrap();
         lease.closing().store(true, Ordering::Release);
         let next = tokio::spawn({
             let leases = Arc::clone(&leases);
-            async move { leases.acquire(id).await.unwrap().take().unwrap().offset }
+            async move {
+                leases
+                    .acquire(&repo(), id)
+                    .await
+                    .unwrap()
+                    .take()
+                    .unwrap()
+                    .offset
+            }
         });
         lease.leave(Checkpoint {
             hasher: Hasher::new(Algorithm::Sha256),
@@ -137,13 +155,13 @@ mod tests {
     async fn many_uploads_do_not_fill_the_memory_nor_lose_a_lease() {
         let leases = Leases::default();
         let id = UploadId::random();
-        let _held = leases.acquire(id).await.unwrap();
+        let _held = leases.acquire(&repo(), id).await.unwrap();
         for _ in 0..3 * REMEMBERED {
-            leases.acquire(UploadId::random()).await.unwrap();
+            leases.acquire(&repo(), UploadId::random()).await.unwrap();
         }
         assert!(leases.lock().len() <= REMEMBERED);
         assert!(matches!(
-            leases.acquire(id).await,
+            leases.acquire(&repo(), id).await,
             Err(StoreError::UploadBusy(_))
         ));
     }

@@ -176,14 +176,14 @@ mod tests {
         leases: &Leases,
         id: UploadId,
     ) -> Result<Staged, StoreError> {
-        let path = root.path().join("data");
+        let (path, repo) = (root.path().join("data"), "a/b".parse().unwrap());
         let file = File::options()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path);
-        Staged::open(file.unwrap(), path, id, leases.acquire(id).await?)
+        Staged::open(file.unwrap(), path, id, leases.acquire(&repo, id).await?)
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ use crate::store::{Missing, StoreError, UploadId};
 /// directory that they find there.
 pub(super) async fn begin(shared: &Arc<Shared>, repo: &RepoName) -> Result<FileUpload, StoreError> {
     let id = UploadId::random();
-    let lease = shared.leases.acquire(id).await?;
+    let lease = shared.leases.acquire(repo, id).await?;
     let (shared, repo) = (Arc::clone(shared), repo.clone());
     let staged = blocking({
         let (shared, repo) = (Arc::clone(&shared), repo.clone());
@@ -53,42 +53,36 @@ pub(super) async fn resume(
     repo: &RepoName,
     id: UploadId,
 ) -> Result<FileUpload, StoreError> {
-    // Before the lease is asked for, so that nobody can hold up an upload by
-    // its identifier and the name of another repository. An upload that is just
-    // being committed counts: what has become of it is known when that is over.
-    let directory = shared.layout.upload(repo, id);
-    if blocking(move || length(&directory)).await?.is_none() {
-        return Err(missing(repo, id));
-    }
-    let lease = shared.leases.acquire(id).await?;
+    let lease = shared.leases.acquire(repo, id).await?;
     let (shared, repo) = (Arc::clone(shared), repo.clone());
     let staged = blocking({
         let (shared, repo) = (Arc::clone(&shared), repo.clone());
         move || {
             let directory = shared.layout.upload(&repo, id);
             let data = directory.join(UPLOAD_DATA);
-            if kept(&directory)?.is_none() {
-                shared.leases.forget(id);
-                return Err(missing(&repo, id));
-            }
-            // Distribution makes the file with the first byte. Without the
-            // directory, creating it fails.
-            let opened = disk::open_or_create(&data);
-            match opened {
-                Err(error) if is_absent(&error) => {
-                    shared.leases.forget(id);
+            match open(&directory, &data).and_then(|file| Staged::open(file, data, id, lease)) {
+                // Or expired by somebody else in the meantime.
+                Err(StoreError::Io(error)) if is_absent(&error) => {
+                    shared.leases.forget(&repo, id);
                     Err(missing(&repo, id))
                 }
-                result => match Staged::open(result?, data, id, lease) {
-                    // Expired by somebody else in the meantime.
-                    Err(StoreError::Io(error)) if is_absent(&error) => Err(missing(&repo, id)),
-                    result => result,
-                },
+                result => result,
             }
         }
     })
     .await?;
     Ok(FileUpload::new(shared, repo, id, staged))
+}
+
+/// Opens the data of an upload. Distribution makes the file with the first byte.
+fn open(directory: &Path, data: &Path) -> Result<File, StoreError> {
+    match File::options().read(true).write(true).open(data) {
+        // Without the directory, creating it fails.
+        Err(error) if is_absent(&error) && kept(directory)?.is_some() => {
+            Ok(disk::open_or_create(data)?)
+        }
+        result => Ok(result?),
+    }
 }
 
 /// Removes an upload to which nothing was written since `idle_since`. False
@@ -99,12 +93,13 @@ pub(super) async fn expire(
     id: UploadId,
     idle_since: SystemTime,
 ) -> Result<bool, StoreError> {
-    let lease = match shared.leases.acquire(id).await {
+    let lease = match shared.leases.acquire(repo, id).await {
         Err(StoreError::UploadBusy(_)) => return Ok(false),
         result => result?,
     };
-    let (shared, directory) = (Arc::clone(shared), shared.layout.upload(repo, id));
+    let (shared, repo) = (Arc::clone(shared), repo.clone());
     blocking(move || {
+        let directory = shared.layout.upload(&repo, id);
         // Distribution makes the file with the first byte.
         let data = match File::open(directory.join(UPLOAD_DATA)) {
             Err(error) if is_absent(&error) => None,
@@ -120,7 +115,7 @@ pub(super) async fn expire(
             return Ok(false);
         }
         disk::remove_tree(&directory)?;
-        shared.leases.forget(id);
+        shared.leases.forget(&repo, id);
         drop((data, lease));
         Ok(true)
     })
