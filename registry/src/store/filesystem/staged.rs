@@ -18,8 +18,8 @@ use crate::oci::{Algorithm, Digest, Hasher};
 use crate::store::{StoreError, UploadId};
 
 /// Bytes after which the disk begins to write, and not only when all are there and
-/// somebody waits for it. In so many, uploads at the same time still lie in pieces
-/// that are large.
+/// somebody waits for it, and for which room is set aside from then on. In so many,
+/// uploads at the same time still lie in pieces that are large.
 const WRITE_OUT: u64 = 8 * 1024 * 1024;
 
 /// Bytes read at once when a file is hashed again.
@@ -108,12 +108,18 @@ impl Staged {
         if self.offset - self.written_out >= WRITE_OUT {
             disk::begin_to_write_out(&self.file, self.written_out..self.offset);
             self.written_out = self.offset;
+            disk::set_room_aside(&self.file, self.offset, WRITE_OUT);
         }
         Ok(())
     }
 
-    /// Makes the bytes durable.
+    /// Makes the bytes durable, when no more are to come.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
+        if self.offset >= WRITE_OUT {
+            // Gives back what was set aside and is not needed. That it stays is
+            // no reason to refuse the upload.
+            let _ = disk::truncate(&self.file, self.offset);
+        }
         Ok(disk::sync(&self.file)?)
     }
 
@@ -225,6 +231,30 @@ mod tests {
         let content = batch.repeat(7);
         assert!(fs_err::read(staged.path()).unwrap() == content);
         assert_eq!(staged.digest(), Algorithm::Sha256.digest(&content));
+    }
+
+    #[tokio::test]
+    async fn room_that_is_not_needed_is_given_back() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let (root, leases, id) = (
+            tempfile::tempdir().unwrap(),
+            Leases::default(),
+            UploadId::random(),
+        );
+        let mut staged = open(&root, &leases, id).await.unwrap();
+        let room = |staged: &Staged| staged.file().metadata().unwrap().blocks() * 512;
+        staged
+            .append(&vec![1; WRITE_OUT.try_into().unwrap()])
+            .unwrap();
+        let system = rustix::fs::fstatfs(staged.file()).unwrap();
+        if system.f_type == libc::EXT4_SUPER_MAGIC {
+            assert!(room(&staged) >= 2 * WRITE_OUT);
+        }
+        staged.append(b"the end").unwrap();
+        staged.sync().unwrap();
+        assert_eq!(staged.file().metadata().unwrap().len(), WRITE_OUT + 7);
+        assert!(room(&staged) < WRITE_OUT + WRITE_OUT / 8);
     }
 
     #[tokio::test]
