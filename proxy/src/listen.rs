@@ -11,9 +11,9 @@ use std::time::Duration;
 use pingora::apps::HttpServerApp;
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
-use socket2::{Domain, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tidegate_config::{ListenAddress, Listener, OVER_SOCKET};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -34,6 +34,13 @@ const EXHAUSTED: Duration = Duration::from_millis(200);
 /// the system's nine probes, a peer that vanished is noticed after four minutes.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(20);
+
+/// Bytes to a client on this machine that the kernel takes before it can send them.
+///
+/// What waits in the kernel is sent as the client acknowledges what came before: by the
+/// client's own thread then, which has to take it as well. With little waiting, the server's
+/// thread does that. To other machines it makes more work and nothing faster.
+const UNSENT: u32 = 64 * 1024;
 
 /// Binds one listener. `[::]` listens for IPv4 as well, unless another of
 /// `listeners` claims the same port there.
@@ -178,7 +185,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
 
     async fn converse(&self, stream: Accepted, peer: SocketAddr) {
         if let Accepted::Left(stream) = &stream
-            && let Err(error) = stream.set_nodelay(true)
+            && let Err(error) = set_options(stream, peer)
         {
             debug!(client.address = %peer, %error, "the connection is gone already");
             return;
@@ -198,6 +205,15 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
         };
         conversation::hold(&self.app, stream, &self.shutdown).await;
     }
+}
+
+fn set_options(stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if stream.local_addr()?.ip() == peer.ip() {
+        // It goes without as well.
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    }
+    Ok(())
 }
 
 /// `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`.
@@ -306,5 +322,20 @@ mod tests {
     fn exhaustion_is_told_from_a_lost_client() {
         assert!(is_exhaustion(&io::Error::from_raw_os_error(24)));
         assert!(!is_exhaustion(&io::ErrorKind::ConnectionAborted.into()));
+    }
+
+    #[tokio::test]
+    async fn little_waits_for_a_client_on_this_machine_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for (client, is_here) in [("127.0.0.1:0", true), ("127.0.0.2:0", false)] {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(client.parse().unwrap()).unwrap();
+            let connecting = socket.connect(listener.local_addr().unwrap());
+            let (_client, accepted) = tokio::join!(connecting, listener.accept());
+            let (stream, peer) = accepted.unwrap();
+            set_options(&stream, peer).unwrap();
+            let unsent = SockRef::from(&stream).tcp_notsent_lowat().unwrap();
+            assert_eq!(unsent == UNSENT, is_here, "{client}: {unsent}");
+        }
     }
 }
