@@ -98,10 +98,15 @@ pub(super) fn begin_to_write_out(file: &File, range: Range<u64>) {
 /// Not on other file systems: XFS does so by itself, tmpfs fills the memory at once,
 /// over a network it is one more question, and nothing was measured on the others.
 pub(super) fn set_room_aside(file: &File, offset: u64, length: u64) {
-    const EXT4: rustix::fs::FsWord = libc::EXT4_SUPER_MAGIC;
-    if rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == EXT4) {
+    if is_on_ext4(file) {
         let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, offset, length);
     }
+}
+
+pub(super) fn is_on_ext4(file: &File) -> bool {
+    /// `EXT4_SUPER_MAGIC` of `statfs(2)`, whose type is not the same on all machines.
+    const EXT4: rustix::fs::FsWord = 0xEF53;
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == EXT4)
 }
 
 pub(super) fn truncate(file: &File, length: u64) -> io::Result<()> {
