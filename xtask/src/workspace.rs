@@ -56,16 +56,20 @@ impl Workspace {
 
     /// Builds the release binary of the bundle and returns where it is.
     pub(crate) fn build_release(&self) -> Result<PathBuf, Error> {
-        // By itself: the other names of the program are each linked for minutes.
-        process::run(self.cargo().args([
-            "build",
-            "--release",
-            "--package",
-            "tidegate",
-            "--bin",
-            "tidegate",
-        ]))?;
-        Ok(self.target_directory()?.join("release/tidegate"))
+        Ok(self.build_releases(&["tidegate"])?.join("tidegate"))
+    }
+
+    /// Builds the release binaries of these packages, each named as its
+    /// package, in one go, and returns the directory that they are in.
+    pub(crate) fn build_releases(&self, packages: &[&str]) -> Result<PathBuf, Error> {
+        let mut cargo = self.cargo();
+        cargo.args(["build", "--release"]);
+        for package in packages {
+            // Not its other binaries: each is linked for minutes.
+            cargo.args(["--package", package, "--bin", package]);
+        }
+        process::run(&mut cargo)?;
+        Ok(self.target_directory()?.join("release"))
     }
 }
 

@@ -44,11 +44,13 @@ pub(crate) struct Fixture {
     small: Vec<Blob>,
     /// The manifest's bytes.
     pub(crate) manifest: String,
+    /// The program that pushes many blobs.
+    pub(crate) pusher: PathBuf,
 }
 
 impl Fixture {
-    /// Makes everything below `directory`.
-    pub(crate) fn create(directory: &Path, sizes: Sizes) -> Result<Self, Error> {
+    /// Makes everything below `directory`, for `pusher` to push from.
+    pub(crate) fn create(directory: &Path, sizes: Sizes, pusher: PathBuf) -> Result<Self, Error> {
         let htpasswd = directory.join("htpasswd");
         let line = process::output(process::command("htpasswd").args([
             "-nbB",
@@ -72,6 +74,7 @@ impl Fixture {
             layer,
             small,
             manifest,
+            pusher,
         })
     }
 

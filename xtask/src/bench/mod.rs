@@ -28,6 +28,7 @@ mod net;
 mod nginx;
 mod pace;
 mod proc;
+mod pusher;
 mod recipe;
 mod record;
 mod registry3;
@@ -69,12 +70,16 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     let cases = cases::chosen(&args.only)?;
     let effort = args.effort();
     install::ensure(&PROGRAMS)?;
-    let binary = match &args.binary {
-        Some(binary) => binary.clone(),
+    native::ensure_build_tools()?;
+    say::title("building");
+    let (binary, pusher) = match &args.binary {
+        Some(binary) => (
+            binary.clone(),
+            workspace.build_releases(&[PUSHER])?.join(PUSHER),
+        ),
         None => {
-            native::ensure_build_tools()?;
-            say::title("building");
-            workspace.build_release()?
+            let built = workspace.build_releases(&["tidegate", PUSHER])?;
+            (built.join("tidegate"), built.join(PUSHER))
         }
     };
     let registry3 = registry3::program(workspace, args.registry3.as_ref())?;
@@ -85,7 +90,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     let directory = tempfile::Builder::new()
         .prefix("bench-")
         .tempdir_in(workspace.target_directory()?)?;
-    let fixture = Fixture::create(directory.path(), args.sizes())?;
+    let fixture = Fixture::create(directory.path(), args.sizes(), pusher)?;
     let servers = start(&binary, registry3.as_deref(), &fixture, &cases)?;
     for server in &servers {
         fixture.push_image(server)?;
@@ -124,6 +129,9 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Error> {
     }
     Err(Error::Cases { failed })
 }
+
+/// The package and binary of what pushes many blobs.
+const PUSHER: &str = "bench-client";
 
 const PROGRAMS: [Program; 8] = [
     Program::in_debian("nginx", &["nginx-light"]),
