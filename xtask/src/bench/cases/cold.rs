@@ -15,11 +15,17 @@ use crate::bench::meter::{Meter, mib};
 use crate::bench::metric::{Aim, Metric};
 use crate::bench::report::Heading;
 use crate::bench::server::Server;
+use crate::bench::static_files;
 use crate::bench::wrk;
 use crate::error::Error;
 
 /// One blob, the file not in the page cache, while others ask for manifests.
-pub(crate) struct PullCold;
+#[derive(Default)]
+pub(crate) struct PullCold {
+    /// Sends the same file from a process of its own: what others wait for then
+    /// is the machine's doing, and not the server's that they ask.
+    elsewhere: Option<Server>,
+}
 
 /// Those others do not use up the cores: what is looked for is whether one who
 /// waits for the disk makes them wait.
@@ -37,10 +43,11 @@ impl Case for PullCold {
                     Metric::aimed("MiB/s", &[Aim::RatioAtLeast(1.0)]),
                     Metric::plain("server CPU-s/GiB").bounded(Bound::PullCpu),
                     Metric::plain("p99 ms of 80 manifest GETs/s when nothing else runs"),
-                    Metric::aimed(
-                        "p99 ms of 80 manifest GETs/s during such pulls",
-                        &[Aim::AtMost(3.0)],
+                    Metric::plain("p99 ms of 80 manifest GETs/s during such pulls"),
+                    Metric::plain(
+                        "p99 ms of 80 manifest GETs/s while another process, nginx, sends the file",
                     ),
+                    Metric::aimed("the former by the latter", &[Aim::AtMost(1.25)]),
                 ],
             }
         }
@@ -50,6 +57,14 @@ impl Case for PullCold {
         Kind::ALL
     }
 
+    fn prepare(&mut self, server: &Server, fixture: &Fixture) -> Result<(), Error> {
+        if self.elsewhere.is_none() {
+            let fixture = fixture.beneath("pull-cold")?;
+            self.elsewhere = Some(static_files::start(&server.site, &fixture)?);
+        }
+        Ok(())
+    }
+
     fn measure(
         &mut self,
         server: &Server,
@@ -57,6 +72,7 @@ impl Case for PullCold {
         effort: Effort,
     ) -> Result<Vec<f64>, Error> {
         let layer = file(server, fixture);
+        cold_pull(server, fixture)?;
         forget(&layer)?;
         let before = server.read_bytes()?;
         let meter = Meter::begin(server)?;
@@ -76,21 +92,36 @@ impl Case for PullCold {
             script: PAUSE,
             ..wrk::Load::get(&path, &headers, OTHERS, effort.load)
         };
-        let alone = wrk::run(server, others)?;
-        let meanwhile = wrk::start(server, others)?;
-        let begun = Instant::now();
-        while begun.elapsed() < effort.load {
-            forget(&layer)?;
-            pull(server, fixture)?;
-        }
-        let meanwhile = meanwhile.finish()?;
+        let beside_pulls_from = |sender: &Server| {
+            cold_pull(sender, fixture)?;
+            let meanwhile = wrk::start(server, others)?;
+            let begun = Instant::now();
+            while begun.elapsed() < effort.load {
+                cold_pull(sender, fixture)?;
+            }
+            Ok::<_, Error>(meanwhile.finish()?.pace.p99_ms)
+        };
+        let alone = wrk::run(server, others)?.pace.p99_ms;
+        let during = beside_pulls_from(server)?;
+        let elsewhere = self.elsewhere.as_ref().expect("`prepare` starts it");
+        let control = beside_pulls_from(elsewhere)?;
         Ok(vec![
             mib(fixture.layer.size) / seconds,
             cpu,
-            alone.pace.p99_ms,
-            meanwhile.pace.p99_ms,
+            alone,
+            during,
+            control,
+            during / control,
         ])
     }
+}
+
+/// The first such pull after a rest is not measured: a virtual machine's host
+/// may have taken the unused memory back meanwhile, and the pull then waits for
+/// that too.
+fn cold_pull(server: &Server, fixture: &Fixture) -> Result<f64, Error> {
+    forget(&file(server, fixture))?;
+    pull(server, fixture)
 }
 
 fn pull(server: &Server, fixture: &Fixture) -> Result<f64, Error> {

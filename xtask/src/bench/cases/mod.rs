@@ -86,7 +86,7 @@ fn all() -> Vec<Box<dyn Case>> {
         Box::new(pull::Pull::four_over_http_1()),
         Box::new(pull::Pull::one_over_http_2()),
         Box::new(pull::Pull::four_over_http_2()),
-        Box::new(cold::PullCold),
+        Box::<cold::PullCold>::default(),
         Box::new(small::PullSmall::default()),
         Box::new(push::Push::over_http_1()),
         Box::new(push::Push::over_http_2()),
