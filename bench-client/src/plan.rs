@@ -1,5 +1,6 @@
 //! What is to be pushed, and where.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -15,7 +16,7 @@ pub(crate) struct Plan {
     /// The value of `Authorization`.
     pub(crate) authorization: String,
     /// How many push at once, each over a connection of its own.
-    pub(crate) connections: usize,
+    pub(crate) connections: NonZeroUsize,
     /// The blobs, each to be pushed once.
     pub(crate) blobs: Vec<Blob>,
 }
@@ -42,6 +43,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Plan>(plan).unwrap().blobs.len(), 1);
         for (from, to) in [
             ("\"connections\": 8,", ""),
+            ("\"connections\": 8,", "\"connections\": 0,"),
             ("\"connections\": 8,", "\"connections\": 8, \"other\": 1,"),
         ] {
             let wrong = plan.replace(from, to);

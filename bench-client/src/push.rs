@@ -41,8 +41,9 @@ pub(crate) fn clients(plan: &Plan) -> Result<Vec<Pusher>, Error> {
         got: plan.uploads.clone(),
     })?;
     let mut pushers = Vec::new();
-    for first in 0..plan.connections {
-        let own = plan.blobs.iter().skip(first).step_by(plan.connections);
+    let connections = plan.connections.get();
+    for first in 0..connections {
+        let own = plan.blobs.iter().skip(first).step_by(connections);
         let blobs = own
             .map(|blob| {
                 Ok(Blob {
@@ -140,6 +141,7 @@ impl Pusher {
 mod tests {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::TcpListener;
+    use std::num::NonZeroUsize;
     use std::thread;
 
     use super::{all, clients};
@@ -190,7 +192,7 @@ mod tests {
             uploads: format!("http://127.0.0.1:{port}/v2/a/blobs/uploads/"),
             authority,
             authorization: "Basic eA==".to_owned(),
-            connections: 1,
+            connections: NonZeroUsize::MIN,
             blobs: blobs.collect(),
         };
         all(clients(&plan)?).await.map(drop)
